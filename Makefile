@@ -1,0 +1,53 @@
+# make run    sets everything up and serves the chat on http://127.0.0.1:8080
+# make test   sets everything up and runs formatting, lint, types and tests
+# make bench  measures what docs/figures.md holds
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: run test bench clean browser
+
+run: $(VENV)/.ready
+	@exec $(BIN)/python -m bot run
+
+test: $(VENV)/.ready-dev browser
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadfile
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.figures
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+# The environment is made once, and again only when the requirements change.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Tu Soi needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -q -y --no-install-recommends python3-venv; \
+	  else echo "Python's venv module is missing: install the package python3-venv" >&2; exit 1; fi; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch goes first and alone: asked for by another package, a newer and far larger build may come instead.
+$(VENV)/.ready: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q torch==2.13.0
+	$(BIN)/python -m pip install -q -r requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	@touch $@
+
+# The page is tested in a real Chromium: the system's, installed here where that is allowed.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -q -y --no-install-recommends chromium; \
+	  else echo "No Chromium found: the browser tests will be skipped. On Debian: sudo apt-get install chromium" >&2; fi

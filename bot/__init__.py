@@ -1,0 +1,1 @@
+"""Meets the outside world."""

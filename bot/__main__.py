@@ -1,0 +1,210 @@
+"""run · ask · console · check · documents · reload: arguments only."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bot.config import Config, ConfigError, load_config
+
+EXIT_FAILED = 1
+EXIT_MISUSED = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status: 0 well, 1 something failed, 2 wrong settings or arguments."""
+    options = _parse(arguments)
+    try:
+        config = load_config(options.config)
+    except ConfigError as error:
+        return _fail(str(error), EXIT_MISUSED)
+    # Everything below is imported late, so that a wrong setting is answered at once.
+    from bot.app import set_up_logging
+    from bot.channels.base import ChannelError
+    from embeddings.cache import CacheError
+    from embeddings.encoder import EncoderError
+    from knowledge.lexicon import LexiconError
+    from knowledge.loader import DocumentError
+    from storage.database import DatabaseError
+
+    set_up_logging(config.log.level)
+    command = {
+        "run": _run,
+        "ask": _ask,
+        "console": _console,
+        "check": _check,
+        "documents": _documents,
+        "reload": _reload,
+    }[options.command]
+    try:
+        return command(config, options)
+    except (ChannelError, CacheError, EncoderError, LexiconError, DocumentError, DatabaseError) as error:
+        return _fail(str(error), EXIT_FAILED)
+    except BrokenPipeError:
+        # Whoever read us has gone; the shell's own tools end quietly here too.
+        sys.stderr.close()
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bot", description="Tự Soi: asks the documents, in chat.")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings; config.yaml beside the program by default"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    parser.set_defaults(command="run")
+    commands.add_parser("run", help="start every channel that is configured (default)")
+    ask = commands.add_parser("ask", help="answer one question, or one per line of standard input")
+    ask.add_argument("question", nargs="?", metavar="QUESTION")
+    ask.add_argument("-k", type=_positive, default=5, metavar="N", help="hits at most (default 5)")
+    ask.add_argument("--no-curated", action="store_true", help="ignore curated questions, to measure retrieval alone")
+    for name, text in (
+        ("ask", ""),
+        ("console", "the same conversation as on a phone, in the terminal"),
+        ("check", "look at settings, database, documents, index, model, tokens, clock, disk"),
+        ("documents", "list the documents in the store"),
+        ("reload", "build the index again from the documents"),
+    ):
+        command = ask if name == "ask" else commands.add_parser(name, help=text)
+        command.add_argument("--json", action="store_true", help="one JSON object a line")
+    return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _fail(problem: str, status: int) -> int:
+    print(f"tu-soi: {problem}", file=sys.stderr)
+    return status
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def _run(config: Config, _options: argparse.Namespace) -> int:
+    from bot.app import run
+
+    asyncio.run(run(config))
+    return 0
+
+
+def _ask(config: Config, options: argparse.Namespace) -> int:
+    from bot.app import build_knowledge_base
+    from handlers import texts
+    from handlers.question import notices, to_reply
+
+    knowledge = build_knowledge_base(config)
+    questions = [options.question] if options.question is not None else (line.rstrip("\n") for line in sys.stdin)
+    for question in questions:
+        began = time.perf_counter()
+        answer = knowledge.answer(question, k=options.k)
+        reply = to_reply(answer, knowledge)
+        elapsed_ms = (time.perf_counter() - began) * 1000
+        if not options.json:
+            choices = [f"[{n}] {button.label}" for n, button in enumerate(reply.buttons, 1)]
+            print("\n".join([reply.text, *choices]) + "\n", flush=True)
+            continue
+        _print_json(
+            {
+                "question": question,
+                "outcome": answer.outcome.value,
+                "text": reply.text,
+                "hits": [
+                    {
+                        "passage_id": hit.passage_id,
+                        "document": knowledge.passages[hit.passage_id].document_id,
+                        "locator": knowledge.passages[hit.passage_id].locator,
+                        "citation": texts.cited_at(knowledge.quoter.cite(knowledge.passages[hit.passage_id])),
+                        "quote": knowledge.passages[hit.passage_id].text,
+                        "score": round(hit.score, 4),
+                    }
+                    for hit in answer.hits[: options.k]
+                ],
+                "notices": notices(answer, knowledge),
+                "choices": [button.label for button in reply.buttons],
+                "elapsed_ms": round(elapsed_ms, 2),
+            }
+        )
+    return 0
+
+
+def _console(config: Config, options: argparse.Namespace) -> int:
+    from bot.app import run_console
+
+    with contextlib.suppress(EOFError):
+        run_console(config, sys.stdin, sys.stdout, as_json=options.json)
+    return 0
+
+
+def _check(config: Config, options: argparse.Namespace) -> int:
+    from bot.check import check
+
+    well = True
+    for finding in check(config, now=datetime.now(UTC)):
+        well = well and finding.ok
+        if options.json:
+            _print_json({"check": finding.name, "ok": finding.ok, "detail": finding.detail})
+        else:
+            print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.detail}", flush=True)
+    return 0 if well else EXIT_FAILED
+
+
+def _documents(config: Config, options: argparse.Namespace) -> int:
+    from handlers import texts
+    from knowledge.loader import load_documents
+
+    for document in load_documents(config.documents.folder):
+        if options.json:
+            replaced = document.replaced_by
+            _print_json(
+                {
+                    "id": document.id,
+                    "number": document.number,
+                    "kind": document.kind.value,
+                    "title": document.title,
+                    "issuer": document.issuer,
+                    "date": document.issued_on.isoformat() if document.issued_on else None,
+                    "status": document.status,
+                    "force": document.force.value,
+                    "replaced_by": replaced.text if replaced else None,
+                    "text_kind": document.text_kind.value,
+                    "confidence": document.confidence.value,
+                    "loaded": not document.metadata_only,
+                    "cited_in_plan": list(document.cited_in_plan),
+                    "sha256": document.sha256,
+                }
+            )
+        else:
+            print(f"{document.id}: {texts.name_and_date(document)} – {document.status}")
+    return 0
+
+
+def _reload(config: Config, options: argparse.Namespace) -> int:
+    from bot.app import build_knowledge_base
+
+    knowledge = build_knowledge_base(config)
+    counts = {"documents": len(knowledge.documents), "passages": len(knowledge.passages)}
+    if options.json:
+        _print_json(counts)
+    else:
+        print(f"{counts['documents']} documents, {counts['passages']} passages: the index is current")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

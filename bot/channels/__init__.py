@@ -1,0 +1,1 @@
+"""One file a channel; each translates its platform into our words and back."""

@@ -1,0 +1,131 @@
+"""The terminal: the same conversation as on a phone, for a person or, line by line in JSON, for a program."""
+
+import json
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from bot.gateway import Gateway
+from handlers.messages import IncomingMessage
+from storage.store import Store, StoredMessage
+
+_PERSON = "local"
+
+
+class CommandError(Exception):
+    """A line from a program cannot be understood; the message says why."""
+
+
+class Console:
+    """Sends lines to the gateway and writes what it answers."""
+
+    name = "console"
+
+    def __init__(self, gateway: Gateway, store: Store) -> None:
+        self._gateway = gateway
+        self._store = store
+        self._now: datetime | None = None
+        self._blocked: set[str] = set()
+
+    def talk(self, lines: Iterable[str], out: TextIO) -> None:
+        """Hold a conversation with a person, until the lines end."""
+        for line in lines:
+            text = line.rstrip("\n")
+            if text.strip():
+                for message in self._send(_PERSON, text=text):
+                    out.write(f"{draw(message)}\n\n")
+                out.flush()
+
+    def drive(self, lines: Iterable[str], out: TextIO) -> None:
+        """Answer each JSON line with exactly one JSON line; see docs/interfaces.md."""
+        for line in lines:
+            try:
+                answer = self._obey(line)
+            except CommandError as error:
+                answer = {"error": str(error)}
+            out.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            out.flush()
+
+    def _obey(self, line: str) -> dict[str, Any]:
+        try:
+            command = json.loads(line)
+        except ValueError as error:
+            raise CommandError(f"not a JSON line: {error}") from error
+        if not isinstance(command, dict):
+            raise CommandError("a line must be a JSON object")
+        match command:
+            case {"now": str(when)}:
+                self._set_clock(when)
+                return {"messages": []}
+            case {"block": str(user)}:
+                self._blocked.add(user)
+                return {"messages": []}
+            case {"unblock": str(user)}:
+                self._blocked.discard(user)
+                return {"messages": []}
+            case {"user": str(user), "text": str(text)}:
+                sent = self._send(user, text=text)
+            case {"user": str(user), "choose": int(number)}:
+                sent = self._send(user, button_id=self._choice(user, number))
+            case {"user": str(user), "tap": str(button_id)}:
+                sent = self._send(user, button_id=button_id)
+            case {"user": str(user), "file": str(path)}:
+                if not Path(path).is_file():
+                    raise CommandError(f"no such file: {path}")
+                sent = self._send(user, file_name=Path(path).name)
+            case _:
+                raise CommandError("expected user with text, choose, tap or file; or now, block, unblock")
+        return {"messages": [] if user in self._blocked else [_as_json(user, message) for message in sent]}
+
+    def _set_clock(self, when: str) -> None:
+        try:
+            now = datetime.fromisoformat(when)
+        except ValueError as error:
+            raise CommandError(f"not a time: {when}") from error
+        if now.tzinfo is None:
+            raise CommandError("a time needs its zone, such as +07:00")
+        if self._now is not None and now < self._now:
+            raise CommandError("the clock never goes backwards")
+        self._now = now.astimezone(UTC)
+
+    def _choice(self, user: str, number: int) -> str:
+        with self._store.transaction() as transaction:
+            conversation = transaction.find_conversation(self.name, user)
+            buttons = transaction.latest_buttons(conversation.id) if conversation else ()
+        if not 1 <= number <= len(buttons):
+            raise CommandError(f"no choice {number}: the latest message has {len(buttons)}")
+        return buttons[number - 1].id
+
+    def _send(
+        self, user: str, *, text: str = "", button_id: str | None = None, file_name: str | None = None
+    ) -> tuple[StoredMessage, ...]:
+        message = IncomingMessage(
+            channel=self.name,
+            chat_id=user,
+            external_id=secrets.token_hex(8),
+            # A program may send half a surrogate pair, which no database keeps.
+            text=text.encode("utf-8", "replace").decode("utf-8"),
+            sent_at=self._now or datetime.now(UTC),
+            button_id=button_id,
+            file_name=file_name,
+        )
+        return self._gateway.receive_now(message).replies
+
+
+def draw(message: StoredMessage) -> str:
+    """Return a message as plain text, its choices numbered below."""
+    choices = (f"[{button.ordinal}] {button.label}" for button in message.buttons)
+    return "\n".join([*(text for _, text in message.blocks), *choices])
+
+
+def _as_json(user: str, message: StoredMessage) -> dict[str, Any]:
+    return {
+        "to": user,
+        "text": message.text,
+        "choices": [button.label for button in message.buttons],
+        "choice_ids": [button.id for button in message.buttons],
+        "edits": None,
+        "files": [],
+    }

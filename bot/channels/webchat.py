@@ -1,0 +1,365 @@
+"""webchat.html to our words: one page, a cookie that names the chat, and JSON."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.channels.base import ChannelError
+from bot.config import WebConfig
+from bot.gateway import Gateway
+from handlers import texts
+from handlers.messages import IncomingMessage
+from storage.store import Store, StoredMessage
+
+log = logging.getLogger(__name__)
+
+PAGE = Path(__file__).with_name("webchat.html")
+COOKIE = "tusoi"
+COOKIE_AGE_S = 400 * 24 * 3600  # browsers keep none for longer
+MAX_BODY_BYTES = 1_000_000
+# What is too large is still read to this point, unkept: a browser that is cut off shows no answer at all.
+MAX_DRAINED_BYTES = 16 * MAX_BODY_BYTES
+HISTORY_LIMIT = 200
+LARGEST_ID = 2**31 - 1  # of an INTEGER column
+KEEP_ALIVE_S = 30  # longer than the page waits between two looks at the history
+LAST_ANSWERS_S = 15
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+# A lone surrogate is valid JSON but not valid UTF-8, and no database keeps a NUL in a text.
+_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+
+
+
+class WebChat:
+    """The web chat: no password and no install, a random cookie names the chat.
+
+    The chat id is a digest of the cookie, so that neither the database nor a log holds what opens a chat.
+
+    Attributes:
+        app: the ASGI application, for whoever serves it otherwise.
+    """
+
+    name = "web"
+
+    def __init__(self, config: WebConfig, gateway: Gateway, store: Store) -> None:
+        self._config = config
+        self._gateway = gateway
+        self._store = store
+        self._page = PAGE.read_text(encoding="utf-8")
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._port = config.port
+        pages = Starlette(
+            routes=[
+                Route("/", self._show_page),
+                Route("/api/messages", self._post_message, methods=["POST"]),
+                Route("/api/history", self._show_history),
+                Route("/health", _health),
+            ],
+            middleware=[Middleware(GZipMiddleware)],
+            exception_handlers={_Refusal: _refuse, HTTPException: _refuse, Exception: _apologize},
+        )
+        # Around everything: Starlette's own middleware would leave the answer to a failure without headers.
+        self.app: ASGIApp = _SafeHeaders(pages, policy=_content_security_policy(self._page))
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; before the start, the one asked for."""
+        return self._port
+
+    async def start(self) -> None:
+        """Listen on web.host and web.port; port 0 takes a free one.
+
+        Raises:
+            ChannelError: the address cannot be used.
+        """
+        listener = await asyncio.to_thread(_listen, self._config.host, self._config.port)
+        self._port = listener.getsockname()[1]
+        settings = uvicorn.Config(
+            self.app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=LAST_ANSWERS_S,
+        )
+        server = _Server(settings)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        self._server, self._serving = server, serving
+        log.info("web chat listens on %s port %d", self._config.host, self._port)
+
+    async def wait(self) -> None:
+        """Return when the server has ended."""
+        if self._serving is not None:
+            await asyncio.shield(self._serving)
+
+    async def stop(self) -> None:
+        """Take no new connections, answer what is under way, close; a second call changes nothing."""
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
+            await asyncio.wait({self._serving})
+
+    async def deliver(self, chat_id: str, message: StoredMessage) -> None:
+        """Leave the message where the page will find it: it is stored, so nothing is sent.
+
+        An open page looks at the history every 20 seconds while it can be seen, and when it comes into view again;
+        someone who has closed it reads the message at the next visit. There is no push and no receipt.
+        """
+
+    async def _show_page(self, request: Request) -> Response:
+        response = HTMLResponse(self._page)
+        self._set_cookie(response, _token(request) or _new_token())
+        return response
+
+    async def _post_message(self, request: Request) -> Response:
+        if _is_foreign(request):
+            raise _Refusal(403, texts.FOREIGN_PAGE)
+        known = _token(request)
+        token = known or _new_token()
+        message = _to_message(await _read_json(request), chat_id=_chat_id(token), now=datetime.now(UTC))
+        received = await self._gateway.receive(message)
+        content: dict[str, Any] = {"messages": [_to_json(reply) for reply in received.replies]}
+        # An answer without an id was not kept: the same message may be sent again, and the status says so.
+        unkept = [reply.text for reply in received.replies if not reply.id]
+        if unkept:
+            content["error"] = unkept[0]
+        response = JSONResponse(
+            content,
+            status_code=503 if unkept else 200,
+            background=BackgroundTask(self._note_delivered, received.replies),
+        )
+        if known is None:
+            self._set_cookie(response, token)
+        return response
+
+    async def _show_history(self, request: Request) -> Response:
+        after = request.query_params.get("after", "0")
+        if not (after.isascii() and after.isdigit()):
+            raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD)
+        token = _token(request)
+        # Longer than any id: cut before it becomes a number that a database, or int(), refuses.
+        newest_seen = min(int(after[:12]), LARGEST_ID)
+        messages = await asyncio.to_thread(self._history, _chat_id(token), newest_seen) if token else []
+        return JSONResponse({"messages": [_to_json(message) for message in messages]})
+
+    def _history(self, chat_id: str, after: int) -> list[StoredMessage]:
+        with self._store.transaction() as transaction:
+            conversation = transaction.find_conversation(self.name, chat_id)
+            return transaction.history(conversation.id, after=after, limit=HISTORY_LIMIT) if conversation else []
+
+    async def _note_delivered(self, replies: Sequence[StoredMessage]) -> None:
+        for reply in replies:
+            await self._gateway.delivered(reply)
+
+    def _set_cookie(self, response: Response, token: str) -> None:
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=COOKIE_AGE_S,
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=self._config.secure_cookies,
+        )
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn as a guest: signals belong to the program that runs it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Refusal(HTTPException):
+    """A request we do not take; the detail is a sentence for the person."""
+
+
+class _SafeHeaders:
+    """Puts on every answer the headers that keep a page from doing more than ours does."""
+
+    def __init__(self, app: ASGIApp, policy: str) -> None:
+        self._app = app
+        self._headers = {
+            "Content-Security-Policy": policy,
+            "Referrer-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cache-Control": "no-store",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, send_safely)
+
+
+def _content_security_policy(page: str) -> str:
+    """Allow the page's own script and style, by their digests, and its requests to us; nothing else."""
+
+    def digests(tag: str) -> str:
+        contents = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        hashes = [base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in contents]
+        return " ".join(f"'sha256-{value}'" for value in hashes)
+
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {digests('script')}",
+            f"style-src {digests('style')}",
+            "img-src data:",  # the icon in the tab
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens already, so that nobody can take the port between this and serving."""
+    listener = None
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # "localhost" names two addresses; people type the older one.
+        family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        listener = socket.socket(family, kind, protocol)
+        if os.name == "posix":  # elsewhere this option lets two programs share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+        listener.setblocking(False)
+    except (OSError, UnicodeError) as error:
+        if listener is not None:
+            listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise ChannelError(
+            f"web chat cannot listen on {host} port {port}: {reason}: "
+            "set web.port (TUSOI_WEB__PORT) to a free port and web.host to an address of this machine"
+        ) from error
+    return listener
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def _token(request: Request) -> str | None:
+    """Return the cookie, or None where there is none that we could have made."""
+    token = request.cookies.get(COOKIE, "")
+    return token if _TOKEN.fullmatch(token) else None
+
+
+def _chat_id(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()[:32]
+
+
+def _is_foreign(request: Request) -> bool:
+    """Tell whether another site's page sent this; programs other than browsers name no origin and may pass."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    # Browsers leave the header above out where there is no HTTPS, as on a network of one's own.
+    origin = request.headers.get("origin")
+    hosts = (request.headers.get("host"), request.headers.get("x-forwarded-host"))
+    return origin is not None and urlsplit(origin).netloc not in hosts
+
+
+async def _read_json(request: Request) -> object:
+    # A form on another site cannot send this type, and a script there has to ask first and is refused.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise _Refusal(415, texts.MESSAGE_NOT_UNDERSTOOD)
+    body, size_bytes = bytearray(), 0
+    try:
+        async for chunk in request.stream():
+            size_bytes += len(chunk)
+            if size_bytes <= MAX_BODY_BYTES:
+                body += chunk
+            if size_bytes > MAX_DRAINED_BYTES:
+                break
+    except ClientDisconnect as error:
+        raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD) from error
+    if size_bytes > MAX_BODY_BYTES:
+        raise _Refusal(413, texts.MESSAGE_TOO_LARGE)
+    try:
+        parsed: object = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD) from error
+    return parsed
+
+
+def _to_message(content: object, *, chat_id: str, now: datetime) -> IncomingMessage:
+    """Translate a posted object: an id of the sender's making, and either a text or a button."""
+    if not isinstance(content, dict):
+        raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD)
+    match content.get("id"), content.get("text"), content.get("button"):
+        case str(external_id), str(text), None if _NAME.fullmatch(external_id):
+            if not text.strip():
+                raise _Refusal(400, texts.NOTHING_WRITTEN)
+            return IncomingMessage("web", chat_id, external_id, _UNKEEPABLE.sub("\ufffd", text), now)
+        case str(external_id), None, str(button_id) if _NAME.fullmatch(external_id) and _NAME.fullmatch(button_id):
+            return IncomingMessage("web", chat_id, external_id, "", now, button_id=button_id)
+        case _:
+            raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD)
+
+
+def _to_json(message: StoredMessage) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "author": "assistant" if message.is_ours else "person",
+        "external_id": message.external_id,
+        "in_reply_to": message.in_reply_to,
+        "blocks": [{"kind": kind, "text": text} for kind, text in message.blocks],
+        "buttons": [{"id": button.id, "label": button.label} for button in message.buttons],
+        "created_at": message.created_at.isoformat(),
+    }
+
+
+async def _health(_request: Request) -> Response:
+    return JSONResponse({"ok": True})
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    sentence = error.detail if isinstance(error, _Refusal) else texts.NO_SUCH_PAGE
+    return JSONResponse({"error": sentence}, status_code=error.status_code, headers=error.headers)
+
+
+async def _apologize(_request: Request, _error: Exception) -> Response:
+    # Starlette raises the error again after this answer, and uvicorn logs it.
+    return JSONResponse({"error": texts.SERVER_TROUBLE}, status_code=500)

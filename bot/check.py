@@ -1,0 +1,117 @@
+"""What `check` looks at: one finding a part, in the order in which they depend on each other."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bot.app import build_encoder
+from bot.config import Config
+from embeddings.cache import differences
+from embeddings.encoder import EncoderError
+from knowledge.answer import index_entries
+from knowledge.lexicon import LexiconError, load_lexicon
+from knowledge.loader import DocumentError, load_documents
+from knowledge.search import built_from
+from storage.database import DatabaseError, migration_head, open_database, schema_version
+
+LEAST_FREE_BYTES = 200 * 1024 * 1024
+# A clock before the day this was written is wrong, and so would be every due date.
+_WRITTEN_AT = datetime(2026, 11, 1, tzinfo=UTC)
+TIME_ZONE = "Asia/Ho_Chi_Minh"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look found; detail says what to do where it is not well."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def check(config: Config, *, now: datetime) -> Iterator[Finding]:
+    """Yield a finding for configuration, database, documents, model, index, tokens, clock and disk."""
+    yield Finding("configuration", True, f"data in {config.data_dir}")
+    looks: tuple[tuple[str, Callable[[Config], tuple[bool, str]]], ...] = (
+        ("database", _database),
+        ("documents", _documents),
+        ("model", _model),
+        ("index", _index),
+        ("tokens", _tokens),
+        ("disk", _disk),
+    )
+    for name, look in looks:
+        try:
+            ok, detail = look(config)
+        except (DatabaseError, DocumentError, EncoderError, LexiconError, OSError) as error:
+            ok, detail = False, str(error).splitlines()[0]
+        yield Finding(name, ok, detail)
+    yield _clock(now)
+
+
+def _database(config: Config) -> tuple[bool, str]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = open_database(config.database_url)
+    kind = engine.url.get_backend_name()
+    try:
+        version = schema_version(engine)
+    except SQLAlchemyError as error:
+        return False, f"{kind} cannot be reached ({type(error).__name__}): check database.url"
+    if version is None:
+        return True, f"{kind}, new: the tables are made at the first start"
+    if version != migration_head():
+        return True, f"{kind}, schema {version}: brought to {migration_head()} at the next start"
+    return True, f"{kind}, schema {version}"
+
+
+def _documents(config: Config) -> tuple[bool, str]:
+    documents = load_documents(config.documents.folder)
+    official = sum(document.text_kind.value == "official" for document in documents)
+    plan = "with the plan" if any(document.is_plan for document in documents) else "but no plan"
+    return any(d.is_plan for d in documents), f"{len(documents)} documents ({official} official), {plan}"
+
+
+def _model(config: Config) -> tuple[bool, str]:
+    encoder = build_encoder(config)
+    return True, f"{config.encoder.model}, {encoder.dim} dimensions"
+
+
+def _index(config: Config) -> tuple[bool, str]:
+    entries = index_entries(load_documents(config.documents.folder))
+    folder = config.data_dir / "index"
+    changed = differences(folder, built_from(entries, build_encoder(config), load_lexicon()))
+    if not folder.exists():
+        return True, "not built yet: built at the first start"
+    if changed:
+        return False, f"built from other {' and '.join(changed)}: run 'python -m bot reload'"
+    return True, f"current, {len(entries)} passages"
+
+
+def _tokens(config: Config) -> tuple[bool, str]:
+    if config.telegram.token is None:
+        return True, "telegram: none, channel off"
+    from bot.channels.telegram import looks_like_token
+
+    if not looks_like_token(config.telegram.token.get_secret_value()):
+        return False, "telegram: TUSOI_TELEGRAM__TOKEN does not have the form of a token: copy it from @BotFather again"
+    return True, "telegram: set (its server is asked at the start)"
+
+
+def _disk(config: Config) -> tuple[bool, str]:
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    probe = config.data_dir / ".write-test"
+    probe.write_bytes(b"x")
+    probe.unlink()
+    free = shutil.disk_usage(config.data_dir).free
+    return free >= LEAST_FREE_BYTES, f"{free // 2**20} MiB free in {config.data_dir}"
+
+
+def _clock(now: datetime) -> Finding:
+    try:
+        local = now.astimezone(ZoneInfo(TIME_ZONE))
+    except ZoneInfoNotFoundError:
+        return Finding("clock", False, f"time zone {TIME_ZONE} is unknown: install the package tzdata")
+    return Finding("clock", now >= _WRITTEN_AT, f"{local:%d/%m/%Y %H:%M} in {TIME_ZONE}")

@@ -1,0 +1,180 @@
+"""config.yaml, the environment and .env -> Config."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+
+PREFIX = "TUSOI_"
+SECRETS = {("telegram", "token")}
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the message names the key and what is allowed."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseConfig(_Section):
+    """Where conversations are kept."""
+
+    url: str | None = None
+
+
+class DocumentsConfig(_Section):
+    """Where the texts are."""
+
+    folder: Path = Path("knowledge/documents")
+    incoming: Path = Path("data/incoming")
+
+
+class EncoderConfig(_Section):
+    """Which model turns texts into vectors."""
+
+    model: str = "hashing"
+    query_prompt: str = ""
+    passage_prompt: str = ""
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
+
+
+class SearchConfig(_Section):
+    """How wide the search looks."""
+
+    candidates: Annotated[int, Field(ge=1, le=1000)] = 50
+
+
+class WebConfig(_Section):
+    """The web chat."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    secure_cookies: bool = False
+
+
+class TelegramConfig(_Section):
+    """The Telegram bot; off while there is no token."""
+
+    token: SecretStr | None = None
+    base_url: str = "https://api.telegram.org/bot"
+    base_file_url: str = "https://api.telegram.org/file/bot"
+
+
+class LogConfig(_Section):
+    """What is logged."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+Identity = Annotated[str, StringConstraints(pattern=r"^[a-z]+:\S+$")]
+
+
+class Config(_Section):
+    """Everything a deployer sets; relative paths count from the folder of config.yaml."""
+
+    data_dir: Path = Path("data")
+    database: DatabaseConfig = DatabaseConfig()
+    documents: DocumentsConfig = DocumentsConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    search: SearchConfig = SearchConfig()
+    web: WebConfig = WebConfig()
+    telegram: TelegramConfig = TelegramConfig()
+    admins: tuple[Identity, ...] = ()
+    log: LogConfig = LogConfig()
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL in use."""
+        return self.database.url or f"sqlite:///{self.data_dir / 'tu-soi.db'}"
+
+
+def load_config(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
+    """Return the settings: defaults, then the file, then .env beside it, then the environment.
+
+    Args:
+        path: the file; None for config.yaml beside the program, which may be missing.
+        environment: os.environ unless told.
+    Raises:
+        ConfigError: the file is missing or not YAML, or a key is unknown, of a wrong type or out of range.
+    """
+    given = path is not None
+    path = (path or Path(__file__).parent.parent / "config.yaml").resolve()
+    values = _read(path, must_exist=given)
+    for section, key in SECRETS:
+        if isinstance(values.get(section), dict) and key in values[section]:
+            name = f"{PREFIX}{section}__{key}".upper()
+            raise ConfigError(f"{section}.{key} is a secret: set {name} in the environment or in .env, not in {path}")
+    variables = dotenv_values(path.parent / ".env") if environment is None else {}
+    for name, value in {**variables, **(os.environ if environment is None else environment)}.items():
+        if name.startswith(PREFIX) and value is not None:
+            _set(values, name.removeprefix(PREFIX).lower().split("__"), value, name)
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path)) from error
+    home = path.parent
+    documents = config.documents
+    return config.model_copy(
+        update={
+            "data_dir": home / config.data_dir,
+            "documents": documents.model_copy(
+                update={"folder": home / documents.folder, "incoming": home / documents.incoming}
+            ),
+        }
+    )
+
+
+def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if must_exist:
+            raise ConfigError(f"{path}: no such file: give --config an existing file or leave it out") from error
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', 'broken')}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must hold 'key: value' lines")
+    return values
+
+
+def _set(values: dict[str, Any], keys: list[str], value: str, name: str) -> None:
+    for key in keys[:-1]:
+        inner = values.get(key)
+        if inner is None:
+            inner = values[key] = {}
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{name}: '{key}' has no settings of its own")
+        values = inner
+    if tuple(keys) in SECRETS:
+        values[keys[-1]] = value or None
+        return
+    try:
+        values[keys[-1]] = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError:
+        values[keys[-1]] = value
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    section: Any = Config
+    for part in first["loc"][:-1]:
+        inner = section.model_fields.get(part) if isinstance(part, str) and section else None
+        section = getattr(inner, "annotation", None) if inner else None
+    if first["type"] == "extra_forbidden":
+        known = sorted(getattr(section, "model_fields", {}))
+        return f"{path}: unknown key '{key}'; allowed: {', '.join(known)}"
+    return f"{path}: '{key}': {first['msg']}; got {first['input']!r}"

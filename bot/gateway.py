@@ -1,0 +1,112 @@
+"""The one door for every channel: drops a repeat, keeps a chat in order, runs the handler in a worker thread."""
+
+import asyncio
+import logging
+import secrets
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from handlers import texts
+from handlers.messages import IncomingMessage, Reply, say
+from storage.store import Conversation, Store, StoredMessage, Transaction
+
+log = logging.getLogger(__name__)
+KEPT_CHARACTERS = 4000
+
+Handler = Callable[[IncomingMessage, Conversation, Transaction], list[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a message.
+
+    Attributes:
+        replies: what to send, in order; after a repeat, what was said the first time.
+        is_repeat: the message had come before, and nothing was done again.
+    """
+
+    replies: tuple[StoredMessage, ...]
+    is_repeat: bool = False
+
+
+class Gateway:
+    """Takes messages from channels and gives back stored replies."""
+
+    def __init__(self, store: Store, handle: Handler) -> None:
+        self._store = store
+        self._handle = handle
+        self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
+
+    async def receive(self, message: IncomingMessage) -> Received:
+        """Answer one message; messages of one chat are answered in the order they were given here.
+
+        The replies are committed before they are returned. Whatever goes wrong, the person gets a calm sentence
+        with a code that the log knows, and the message can be sent again.
+        """
+        key = (message.channel, message.chat_id)
+        lock, waiting = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = (lock, waiting + 1)
+        try:
+            async with lock:
+                return await asyncio.to_thread(self.receive_now, message)
+        finally:
+            lock, waiting = self._locks[key]
+            if waiting == 1:
+                del self._locks[key]
+            else:
+                self._locks[key] = (lock, waiting - 1)
+
+    def receive_now(self, message: IncomingMessage) -> Received:
+        """Answer one message in this thread; the caller keeps chats in order."""
+        try:
+            with self._store.transaction() as transaction:
+                return self._answer(message, transaction)
+        except Exception as error:
+            code = secrets.token_hex(2).upper()
+            # An exception's own words may hold what a person wrote; its type and place tell enough.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error(
+                "handling failed, code %s, channel %s: %s\n%s", code, message.channel, type(error).__name__, where
+            )
+            return Received((_unstored(say(texts.server_error(code)), message.sent_at),))
+
+    def _answer(self, message: IncomingMessage, transaction: Transaction) -> Received:
+        now = message.sent_at
+        conversation = transaction.conversation(message.channel, message.chat_id, now=now)
+        earlier = transaction.replies_to(conversation.id, message.external_id)
+        if earlier is not None:
+            return Received(tuple(earlier), is_repeat=True)
+        # The label of a pressed button is what the person said.
+        pressed = transaction.button(conversation.id, message.button_id) if message.button_id else None
+        said = pressed.label if pressed else message.text or message.file_name or ""
+        incoming_id = transaction.add_incoming(
+            conversation.id, message.external_id, said[:KEPT_CHARACTERS].replace("\0", ""), now=now
+        )
+        replies = self._handle(message, conversation, transaction)
+        stored = [
+            transaction.add_reply(
+                conversation.id,
+                [(block.kind.value, block.text) for block in reply.blocks],
+                [(button.label, button.action, button.argument) for button in reply.buttons],
+                in_reply_to=incoming_id,
+                now=now,
+            )
+            for reply in replies
+        ]
+        return Received(tuple(stored))
+
+    async def delivered(self, message: StoredMessage) -> None:
+        """Note that a channel has handed a message over."""
+        if message.id:
+            await asyncio.to_thread(self._mark_delivered, message.id)
+
+    def _mark_delivered(self, message_id: int) -> None:
+        with self._store.transaction() as transaction:
+            transaction.mark_delivered(message_id, now=datetime.now(UTC))
+
+
+def _unstored(reply: Reply, now: datetime) -> StoredMessage:
+    blocks = tuple((block.kind.value, block.text) for block in reply.blocks)
+    return StoredMessage(id=0, is_ours=True, blocks=blocks, buttons=(), created_at=now)

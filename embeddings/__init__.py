@@ -1,0 +1,1 @@
+"""Vectors; no Vietnamese, no passages."""

@@ -1,0 +1,72 @@
+"""The words every channel speaks to the handlers: a message in, replies out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """What a person sent, before anyone has looked at it.
+
+    Attributes:
+        channel: "web", "telegram", "console".
+        chat_id: where to answer, in the channel's own terms.
+        external_id: names this message within its chat; the same id twice is the same message.
+        text: as typed; empty for a pressed button.
+        button_id: of the pressed button, else None.
+        file_name: of a file that came with the message, else None.
+        sent_at: aware UTC time.
+    """
+
+    channel: str
+    chat_id: str
+    external_id: str
+    text: str
+    sent_at: datetime
+    button_id: str | None = None
+    file_name: str | None = None
+
+
+class BlockKind(Enum):
+    """How a part of a reply is meant, so that a channel can draw it."""
+
+    TEXT = "text"
+    QUOTE = "quote"
+    CITATION = "citation"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph of a reply; plain text, never markup."""
+
+    kind: BlockKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A choice under a reply: what it says and what pressing it, or typing its number, means."""
+
+    label: str
+    action: str
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the assistant says, before any channel has drawn it."""
+
+    blocks: tuple[Block, ...]
+    buttons: tuple[Button, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The reply as plain text, a paragraph a block."""
+        return "\n".join(block.text for block in self.blocks)
+
+
+def say(text: str, *buttons: Button) -> Reply:
+    """Return a reply of one plain paragraph."""
+    return Reply((Block(BlockKind.TEXT, text),), buttons)

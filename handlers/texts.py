@@ -1,0 +1,321 @@
+"""Every sentence we say."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+from knowledge.model import (
+    Answer,
+    Citation,
+    Document,
+    Force,
+    Notice,
+    NoticeKind,
+    Quote,
+    Reason,
+    Smalltalk,
+    TextKind,
+)
+
+_LABEL_LENGTH = 46
+
+COMMANDS: tuple[tuple[str, str], ...] = (
+    ("muc_luc", "Mục lục của kế hoạch"),
+    ("van_ban", "Văn bản được viện dẫn"),
+    ("tro_giup", "Trợ giúp"),
+    ("dung", "Dừng lại"),
+)
+
+WELCOME = (
+    "Chào đồng chí. Tôi là Tự Soi, giúp tra cứu kế hoạch của tỉnh thực hiện Kết luận 21-KL/TW và các văn bản mà "
+    "kế hoạch viện dẫn. Đồng chí cứ gõ câu hỏi, có dấu hay không dấu đều được; tôi trích nguyên văn và ghi rõ nằm ở đâu. "
+    "Câu hỏi và trả lời được lưu trên máy chủ của đơn vị để đồng chí xem lại."
+)
+HELP = "\n".join(
+    [
+        "Tôi trả lời từ kế hoạch thực hiện Kết luận 21-KL/TW và các văn bản được viện dẫn.",
+        "• Hỏi tự nhiên: “người đứng đầu chậm xử lý thì sao”, không dấu cũng được.",
+        "• Hỏi theo mục: “mục 2.3 nói gì”, “ý thứ hai của mục 2.1”.",
+        "• Hỏi về văn bản: “quy định 41 còn hiệu lực không”, “điều 12 quy định 37”.",
+        "• Hỏi tiếp: “thế mục sau?”, “cụ thể hơn”.",
+        "• mục lục – xem kế hoạch theo từng mục.",
+        "• văn bản – các văn bản được viện dẫn.",
+        "• Gõ số để chọn, ví dụ gõ 1.",
+        "• dừng – kết thúc việc đang làm.",
+        "Tài liệu không nói thì tôi nói rõ là không có, không đoán.",
+    ]
+)
+STOPPED = "Đã dừng. Khi cần, đồng chí cứ hỏi."
+BUTTON_EXPIRED = "Nút này không còn dùng được. Đồng chí hỏi lại, hoặc gõ “mục lục” để xem kế hoạch."
+NOTHING_TO_CHOOSE = "Hiện không có lựa chọn nào để chọn theo số. Đồng chí cứ gõ câu hỏi, hoặc gõ “mục lục”."
+NO_FILES = "Tôi chưa nhận tệp. Đồng chí gõ câu hỏi bằng chữ giúp."
+PLEASE_WRITE_PRIVATELY = (
+    "Xin nhắn riêng: tôi chỉ trả lời trong cuộc trò chuyện riêng, để điều đồng chí hỏi không hiện ra trước cả nhóm."
+)
+MESSAGE_TOO_LARGE = "Tin nhắn dài quá nên tôi chưa nhận được. Đồng chí chia thành vài phần ngắn hơn rồi gửi lại giúp."
+MESSAGE_NOT_UNDERSTOOD = "Tôi chưa đọc được tin nhắn vừa rồi. Đồng chí tải lại trang rồi gửi lại giúp."
+NOTHING_WRITTEN = "Tin nhắn chưa có chữ nào. Đồng chí gõ câu hỏi rồi gửi lại giúp."
+FOREIGN_PAGE = "Tin nhắn này đến từ một trang khác nên tôi không nhận. Đồng chí mở trang Tự Soi rồi gửi lại giúp."
+NO_SUCH_PAGE = "Ở đây không có trang này. Đồng chí quay về trang đầu giúp."
+SERVER_TROUBLE = "Máy chủ đang có lỗi, những gì đã lưu vẫn còn. Đồng chí thử lại sau ít phút giúp."
+DIGEST = "Bản tóm lược không thay văn bản chính thức."
+UNCHECKED = (
+    "Nội dung này chưa được đối chiếu hết với nguyên văn; khi cần căn cứ, đồng chí hỏi chi ủy hoặc ủy ban kiểm tra."
+)
+OTHER_LAW = "Kho văn bản chỉ có kế hoạch của tỉnh và các văn bản của Đảng được viện dẫn, không có văn bản đồng chí hỏi."
+NEXT_PAGE = "Xem tiếp"
+
+_SMALLTALK = {
+    Smalltalk.GREETING: "Chào đồng chí. Đồng chí muốn hỏi gì về kế hoạch hoặc các văn bản được viện dẫn?",
+    Smalltalk.THANKS: "Không có gì, đồng chí cần thì cứ hỏi.",
+    Smalltalk.GOODBYE: "Chào đồng chí, hẹn gặp lại.",
+    Smalltalk.IDENTITY: (
+        "Tôi là Tự Soi, trợ lý tra cứu kế hoạch thực hiện Kết luận 21-KL/TW; "
+        "tôi trích nguyên văn, không tự soạn câu trả lời."
+    ),
+    Smalltalk.ACKNOWLEDGED: "Vâng, đồng chí cần thì cứ hỏi.",
+}
+
+
+def server_error(code: str) -> str:
+    """Something broke on our side; the log knows the code."""
+    return (
+        "Tôi chưa trả lời được do lỗi máy chủ. Đồng chí gửi lại giúp; những điều đã ghi nhận trước đó vẫn còn. "
+        f"(mã {code})"
+    )
+
+
+def smalltalk(kind: Smalltalk) -> str:
+    """One short polite line."""
+    return _SMALLTALK[kind]
+
+
+def unknown_command(command: str) -> str:
+    """A word with a slash that is no command of ours."""
+    return f"Tôi không có lệnh {command[:32]}. Đồng chí gõ “trợ giúp” để xem các lệnh."
+
+
+def no_such_choice(number: int, count: int) -> str:
+    """A typed number beyond the choices."""
+    return f"Không có lựa chọn {number}; đồng chí chọn từ 1 đến {count}, hoặc gõ câu hỏi."
+
+
+def day(value: date | None) -> str:
+    """A date as people write it, or nothing."""
+    return f"{value:%d/%m/%Y}" if value else ""
+
+
+def name_and_date(document: Document) -> str:
+    """ "Quy định 41-QĐ/TW (03/11/2021)"; number and date together tell documents apart."""
+    if document.is_plan:
+        return document.short_title or document.title
+    return f"{document.name} ({day(document.issued_on)})" if document.issued_on else document.name
+
+
+def cited_at(citation: Citation) -> str:
+    """ "Kế hoạch …, mục 2.2, gạch đầu dòng 3"."""
+    issued = f" ({day(citation.issued_on)})" if citation.issued_on else ""
+    return f"{citation.document_name}{issued}, {citation.place}"
+
+
+def citation_line(citation: Citation, *, whole_part: bool = False) -> str:
+    """The line under a quote, or under several of the same article or part."""
+    if not whole_part:
+        return f"— {cited_at(citation)}"
+    issued = f" ({day(citation.issued_on)})" if citation.issued_on else ""
+    return f"— {citation.document_name}{issued}, {citation.heading or citation.place}"
+
+
+def quoted(quote: Quote) -> str:
+    """The words of a document: between quotation marks, or marked as a digest."""
+    text = f"{'' if quote.opens else '… '}{quote.text}{'' if quote.closes else ' …'}"
+    return f"Tóm lược: {text}" if quote.citation.is_digest else f"«{text}»"
+
+
+def quoted_list(quotes: Sequence[Quote]) -> str:
+    """The clauses of one article, numbered as they are; an opening sentence stands before them."""
+    lines = []
+    for quote in quotes:
+        number = re.search(r"\.(?:khoan|y)-(\d+)$", quote.citation.locator)
+        text = f"{'' if quote.opens else '… '}{quote.text}{'' if quote.closes else ' …'}"
+        lines.append(f"{number[1]}. {text}" if number else text)
+    return "Tóm lược: " + ("\n" if lines[0][0].isdigit() else "") + "\n".join(lines)
+
+
+def whether_replaced(document: Document, successor: Document | None) -> str:
+    """Whether a document still holds, as far as we know."""
+    if document.force is Force.SUPERSEDED and document.replaced_by is not None:
+        new = name_and_date(successor) if successor else document.replaced_by.text
+        return f"{name_and_date(document)} đã được thay thế bởi {new}."
+    return f"{name_and_date(document)}: {document.status}."
+
+
+def in_section(heading: str, section: str) -> str:
+    """A section as a choice: "Hoàn thiện cơ chế, chính sách… (2.3)"."""
+    return f"{label(heading)} ({section})"
+
+
+def notice(kind: Notice, document: Document, successor: Document | None) -> str:
+    """What a reader must be told about a document."""
+    if kind.kind in (NoticeKind.SUPERSEDED, NoticeKind.PERHAPS_REPLACED):
+        return whether_replaced(document, successor)
+    if kind.kind is NoticeKind.UNCHECKED:
+        return UNCHECKED
+    return DIGEST
+
+
+def label(text: str) -> str:
+    """Text cut to the length of a button, at a word."""
+    line = " ".join(text.split())
+    if len(line) <= _LABEL_LENGTH:
+        return line
+    return f"{line[:_LABEL_LENGTH].rsplit(' ', 1)[0].rstrip(' ,;:.')}…"
+
+
+def lead(answer: Answer, document: Document | None) -> str:
+    """The sentence before the quotes; empty where the quote speaks for itself."""
+    facts, name = answer.facts, name_and_date(document) if document else ""
+    count, section = facts.get("count", ""), facts.get("section", "")
+    match answer.reason:
+        case Reason.SECTION:
+            if document is None or not document.is_plan:
+                return ""
+            return f"Mục {section} có {count} nội dung:"
+        case Reason.BULLET_COUNT:
+            return f"Mục {section} có {count} nội dung (gạch đầu dòng):"
+        case Reason.SECTION_COUNT:
+            first, last = facts.get("first", ""), facts.get("last", "")
+            return f"Kế hoạch có {count} nhóm nhiệm vụ, giải pháp, từ mục {first} đến mục {last}:"
+        case Reason.SECTION_LIST:
+            heading = facts.get("heading", "")
+            return f"{heading} – có {count} mục:" if heading else f"Có {count} mục:"
+        case Reason.CITED_WHERE:
+            return f"Kế hoạch viện dẫn {name} ở {places(answer.quotes)}:"
+        case Reason.CITED_WHEN:
+            when = f"ban hành ngày {day(document.issued_on)}" if document and document.issued_on else ""
+            return f"{document.name if document else ''} {when or 'chưa rõ ngày ban hành'}."
+        case Reason.CITED_BY_WHOM:
+            return f"{name} do {facts.get('issuer', '')} ban hành."
+        case Reason.CITED_ABOUT:
+            about = f"{name}: {document.title}." if document else ""
+            return f"{about}\nKế hoạch nhắc ở {places(answer.quotes)}:"
+        case Reason.BASIS:
+            return f"Kế hoạch này thực hiện {name}:"
+        case Reason.CITED_LIST:
+            return f"Kế hoạch viện dẫn {count} văn bản:"
+    return ""
+
+
+def places(quotes: Sequence[Quote]) -> str:
+    """ "mục 2.1, gạch đầu dòng 4; mục 2.4, gạch đầu dòng 1"."""
+    return "; ".join(quote.citation.place for quote in quotes)
+
+
+def unanswered(answer: Answer, document: Document | None, *, noted: bool) -> str:
+    """Why there is no answer, and what is nearest.
+
+    Args:
+        noted: the document was put on the list of texts to load.
+    """
+    facts = answer.facts
+    name = name_and_date(document) if document else facts.get("document", "văn bản này")
+    match answer.reason:
+        case Reason.TOO_LONG:
+            return "Tin nhắn dài quá, tôi không tra được. Đồng chí hỏi ngắn lại trong một hai câu giúp."
+        case Reason.NO_WORDS:
+            return "Tôi chưa thấy câu hỏi. Đồng chí gõ bằng chữ giúp, không dấu cũng được."
+        case Reason.WHICH_SECTION:
+            return "Đồng chí muốn hỏi về:"
+        case Reason.WHICH_DOCUMENT:
+            article = facts.get("article", "").replace("dieu-", "Điều ")
+            return f"{article} của văn bản nào, thưa đồng chí?"
+        case Reason.NO_SUCH_SECTION if "ordinal" in facts:
+            return f"Mục {facts['section']} chỉ có {facts['count']} nội dung, không có nội dung thứ {facts['ordinal']}."
+        case Reason.NO_SUCH_SECTION:
+            return f"Kế hoạch không có mục {facts.get('section', '')}. Đồng chí gõ “mục lục” để xem các mục."
+        case Reason.NO_SUCH_ARTICLE:
+            article = facts.get("article", "").replace("dieu-", "Điều ")
+            where = f"Bản đang lưu của {name}" if document else "Các văn bản đang có"
+            return f"{where} không có {article}."
+        case Reason.OWN_NUMBER:
+            return "Bản kế hoạch đang lưu không ghi số, ngày ban hành."
+        case Reason.OTHER_LAW:
+            return OTHER_LAW
+        case Reason.NOT_CITED:
+            return f"Kế hoạch không viện dẫn {name}."
+        case Reason.NOT_LOADED if answer.quotes:
+            added = ", tôi đã ghi vào danh sách cần bổ sung" if noted else ""
+            cited = f"Kế hoạch viện dẫn {name} ở {places(answer.quotes[:1])}: {quoted(answer.quotes[0])}."
+            return f"{cited} Toàn văn chưa được nạp{added}."
+        case Reason.NOT_LOADED:
+            return f"{name} chưa có trong kho văn bản; chỉ được nhắc tới trong bản tóm lược của văn bản khác:"
+        case Reason.LAST_SECTION:
+            return "Không còn phần nào nữa ở phía đó. Đồng chí gõ “mục lục” để xem toàn bộ."
+    nearest = " Gần nhất là:" if answer.choices else ""
+    return f"Kế hoạch và các văn bản đang có không nói về điều này.{nearest}"
+
+
+def own_number(answer: Answer) -> str:
+    """The plan's own number and date, where its text gives them."""
+    return f"Kế hoạch số {answer.facts['number'] or '(không ghi)'}, ngày {answer.facts['date'] or '(không ghi)'}."
+
+
+def card(document: Document, places_in_plan: Sequence[str], successor: Document | None) -> str:
+    """What is known of a document."""
+    lines = [name_and_date(document), document.title, f"Cơ quan ban hành: {document.issuer}"]
+    lines.append(f"Tình trạng: {document.status}")
+    if document.replaced_by and document.force is Force.SUPERSEDED:
+        lines.append(f"Thay bằng: {name_and_date(successor) if successor else document.replaced_by.text}")
+    if document.replaces:
+        lines.append(f"Thay cho: {document.replaces}")
+    if document.metadata_only:
+        lines.append("Nội dung: toàn văn chưa được nạp")
+    elif document.text_kind is TextKind.DIGEST:
+        lines.append("Nội dung: có bản tóm lược, không thay văn bản chính thức")
+    else:
+        lines.append("Nội dung: có toàn văn")
+    if not document.is_plan:
+        where = "; ".join(places_in_plan)
+        lines.append(f"Kế hoạch viện dẫn ở: {where}" if where else "Kế hoạch không viện dẫn trực tiếp")
+    return "\n".join(lines)
+
+
+def document_line(document: Document, successor: Document | None) -> str:
+    """A document in a list, with its status in a few words."""
+    if document.force is Force.SUPERSEDED and document.replaced_by is not None:
+        new = successor.number if successor else document.replaced_by.number or document.replaced_by.text
+        status = f"đã thay bằng {new}"
+    elif document.metadata_only:
+        status = "chưa có toàn văn"
+    else:
+        status = "có tóm lược" if document.text_kind is TextKind.DIGEST else "có toàn văn"
+    return f"{name_and_date(document)} – {status}"
+
+
+CITED_DOCUMENTS = "Văn bản được kế hoạch viện dẫn:"
+CITED_HINT = "Gõ số hiệu, ví dụ “thẻ 41-QĐ/TW”, để xem từng văn bản."
+CITED_HERE = "Đoạn này viện dẫn:"
+OUTLINE = "Mục lục kế hoạch:"
+
+READ_WHOLE = "Đọc cả đoạn"
+NEXT_PASSAGE = "Đoạn tiếp theo"
+RELATED = "Đoạn liên quan"
+RELATED_DOCUMENTS = "Văn bản liên quan"
+PLACES_IN_PLAN = "Kế hoạch nhắc ở đâu"
+READ_DIGEST = "Đọc tóm lược"
+THE_OUTLINE = "Mục lục"
+
+
+def whole_section(section: str) -> str:
+    """Read a whole section."""
+    return f"Cả mục {section}"
+
+
+def whole_article(article: str) -> str:
+    """Read a whole article, or a part that has no article number."""
+    return f"Cả {article}" if article.startswith("Điều") else "Cả phần này"
+
+
+def see_document(document: Document) -> str:
+    """Open a document's card."""
+    return label(f"Xem {document.number or document.short_title or document.title}")

@@ -1,0 +1,204 @@
+"""Document -> passages, cut along the document's own structure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from knowledge.model import Document, Passage, PassageKind
+from knowledge.text import collapse, slug
+
+_NUMBERED_HEADING = re.compile(r"(\d+(?:\.\d+)*)\.\s+(?=\S)")
+_BULLET = re.compile(r"[-–•]\s+(?=\S)")
+_MARKDOWN_HEADING = re.compile(r"(#{1,6})\s+(?=\S)")
+_CHAPTER = re.compile(r"(?:Chương|CHƯƠNG|Phần|PHẦN)\s+(?:[IVXLC]+|\d+)\b")
+_ARTICLE = re.compile(r"(?:Điều|ĐIỀU)\s+(\d+[a-zđ]?)\b[.:]?")
+_CLAUSE = re.compile(r"(\d{1,3})\.\s+(?=\S)")
+_POINT = re.compile(r"([a-zđ])\)\s+(?=\S)")
+_RULE = re.compile(r"-{3,}\s*$")
+_HEADING_NUMBER = re.compile(r"(?:Điều\s+\d+[a-zđ]?|Nhóm\s+\d+|\d+(?:\.\d+)*)[.:]?\s*")
+TITLE_LOCATOR = "0#0"
+
+
+@dataclass(slots=True)
+class _Piece:
+    locator: str
+    section: str
+    ordinal: int
+    headings: tuple[str, ...]
+    is_heading: bool
+    start: int
+    end: int
+    text_start: int
+    children: int = field(default=0)
+
+
+def chunk(document: Document) -> list[Passage]:
+    """Return the passages of a document in reading order.
+
+    A plan is cut by numbered headings and bullets ("2.2#3" is the third bullet of 2.2, "2.2#0" the heading,
+    "0#0" the title); a regulation by Điều, khoản and điểm ("dieu-5.khoan-2.diem-a") or, where it has no
+    articles, by Markdown headings and their numbered points ("4-nam-dot-pha.y-3").
+    """
+    text = document.text
+    lines = text.splitlines()
+    articled = any(_ARTICLE.match(line.lstrip("# ")) for line in lines)
+    marked = any(_MARKDOWN_HEADING.match(line) for line in lines)
+    structured = articled or marked
+    pieces = _cut_regulation(text) if structured else _cut_outline(text)
+    passages, seen = [], dict[str, int]()
+    for piece in pieces:
+        words = text[piece.text_start : piece.end]
+        words = _line_by_line(words) if structured else collapse(words)
+        if not words:
+            continue
+        seen[piece.locator] = seen.get(piece.locator, 0) + 1
+        if seen[piece.locator] > 1:
+            piece.locator += f"-{seen[piece.locator]}"
+        passages.append(
+            Passage(
+                id=f"{document.id}/{piece.locator}",
+                document_id=document.id,
+                locator=piece.locator,
+                kind=PassageKind.HEADING if piece.is_heading or document.metadata_only else PassageKind.BODY,
+                text=words,
+                start=piece.text_start,
+                end=piece.end,
+                headings=piece.headings,
+                section=piece.section,
+                ordinal=piece.ordinal,
+            )
+        )
+    return passages
+
+
+def place(passage: Passage) -> str:
+    """Return where a passage stands, in Vietnamese: "mục 2.2, gạch đầu dòng 3"; "Điều 12, khoản 3"."""
+    if "#" in passage.locator:
+        if passage.locator == TITLE_LOCATOR:
+            return "tên văn bản"
+        bullet = f", gạch đầu dòng {passage.ordinal}" if passage.ordinal else ""
+        return f"mục {passage.section}{bullet}"
+    parts = passage.locator.split(".")
+    words = {"dieu": "Điều", "khoan": "khoản", "diem": "điểm", "y": "ý"}
+    if not re.fullmatch(r"dieu-\d+[a-zđ]?(-\d+)?", parts[0]):
+        head = f"phần “{heading_name(passage.headings[-1])}”" if passage.headings else "phần giới thiệu"
+        return ", ".join([head, *(f"{words[p.split('-')[0]]} {p.split('-')[1]}" for p in parts[1:])])
+    return ", ".join(f"{words[p.split('-')[0]]} {p.split('-')[1]}" for p in parts)
+
+
+def heading_name(heading: str) -> str:
+    """Return a heading without its number: "2.3. Hoàn thiện cơ chế" -> "Hoàn thiện cơ chế"."""
+    number = _HEADING_NUMBER.match(heading)
+    return heading[number.end() :] or heading if number else heading
+
+
+def _line_by_line(text: str) -> str:
+    """White space collapsed within each line; empty lines and quotation marks of Markdown left out."""
+    lines = (collapse(line.lstrip("> ") if line.startswith(">") else line) for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _lines(text: str) -> Iterator[tuple[int, int, str]]:
+    position = 0
+    for line in text.splitlines(keepends=True):
+        yield position, position + len(line), line
+        position += len(line)
+
+
+def _cut_outline(text: str) -> list[_Piece]:
+    pieces: list[_Piece] = []
+    titles: dict[str, str] = {}
+    current = _Piece(TITLE_LOCATOR, "0", 0, (), True, 0, 0, 0)
+    pieces.append(current)
+    for start, end, line in _lines(text):
+        indent = len(line) - len(line.lstrip())
+        body = line.lstrip()
+        if _RULE.match(body):
+            continue
+        if heading := _NUMBERED_HEADING.match(body):
+            number = heading[1]
+            titles[number] = collapse(body)
+            current = _Piece(f"{number}#0", number, 0, _above(titles, number), True, start, end, start + indent)
+            pieces.append(current)
+        elif (bullet := _BULLET.match(body)) and current.section != "0":
+            section = next(p for p in reversed(pieces) if p.section == current.section and p.ordinal == 0)
+            section.children += 1
+            number, ordinal = section.section, section.children
+            headings = (*_above(titles, number), titles[number])
+            text_start = start + indent + bullet.end()
+            current = _Piece(f"{number}#{ordinal}", number, ordinal, headings, False, start, end, text_start)
+            pieces.append(current)
+        elif body.strip():
+            current.end = end
+    return [piece for piece in pieces if piece.end > piece.start]
+
+
+def _above(titles: dict[str, str], number: str) -> tuple[str, ...]:
+    parts = number.split(".")
+    prefixes = (".".join(parts[:n]) for n in range(1, len(parts)))
+    return tuple(titles[prefix] for prefix in prefixes if prefix in titles)
+
+
+def _cut_regulation(text: str) -> list[_Piece]:
+    pieces: list[_Piece] = []
+    levels: dict[int, str] = {}
+    current: _Piece | None = None
+    section, in_article, clause = "", False, ""
+    pending_chapter = False
+
+    def open_section(locator: str, level: int, heading: str, end: int) -> _Piece:
+        for deeper in [n for n in levels if n >= level]:
+            del levels[deeper]
+        levels[level] = heading
+        headings = tuple(levels[n] for n in sorted(levels))
+        piece = _Piece(locator, locator, 0, headings, False, end, end, end)
+        pieces.append(piece)
+        return piece
+
+    for start, end, line in _lines(text):
+        body = line.strip()
+        if line.startswith("# "):
+            # The title speaks of the text itself; what stands under it is kept, shown, never an answer.
+            locator = slug(line)
+            current = _Piece(locator, locator, 0, (), True, end, end, end)
+            pieces.append(current)
+            continue
+        marked = _MARKDOWN_HEADING.match(line)
+        title = collapse(line[marked.end() :]) if marked else body
+        level = len(marked[1]) if marked else 2
+        article = _ARTICLE.match(title)
+        if article and (marked or not _is_mention(title, article.end())):
+            section, in_article, clause, pending_chapter = f"dieu-{article[1].lower()}", True, "", False
+            current = open_section(section, level, title, end)
+        elif marked or (_CHAPTER.match(body) and len(body) < 120):
+            section, in_article, clause = slug(title), False, ""
+            current = open_section(section, level if marked else 1, title, end)
+            pending_chapter = not marked
+        elif pending_chapter and body and body == body.upper():
+            # A chapter's name stands on the line below its number.
+            levels[max(levels)] = f"{levels[max(levels)]}. {body}"
+            if current is not None:
+                current.headings = tuple(levels[n] for n in sorted(levels))
+                current.start = current.end = current.text_start = end
+        elif current is not None and line == line.lstrip() and (item := _CLAUSE.match(line)):
+            clause = f"{section}.{'khoan' if in_article else 'y'}-{item[1]}"
+            current = _Piece(clause, section, int(item[1]), current.headings, False, start, end, item.end() + start)
+            pieces.append(current)
+        elif current is not None and in_article and line == line.lstrip() and (item := _POINT.match(line)):
+            locator = f"{clause or section}.diem-{item[1]}"
+            ordinal = 1 + sum(p.section == section for p in pieces)
+            current = _Piece(locator, section, ordinal, current.headings, False, start, end, item.end() + start)
+            pieces.append(current)
+        elif current is None:
+            if body:
+                current = _Piece("phan-dau", "phan-dau", 0, (), True, start, end, start)
+                pieces.append(current)
+        elif body:
+            current.end = end
+    return pieces
+
+
+def _is_mention(title: str, end: int) -> bool:
+    """Whether "Điều 5 …" opens a sentence that only mentions the article ("Điều 5 của Quy định này …")."""
+    rest = title[end:].lstrip()
+    return bool(rest) and title[end - 1] not in ".:" and not rest[0].isupper()

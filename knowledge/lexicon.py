@@ -1,0 +1,130 @@
+"""lexicon.yaml: what people write -> what the documents say."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from knowledge.text import accented_key, fold, syllables
+
+LEXICON_FILE = Path(__file__).parent / "lexicon.yaml"
+# How much a canonical form counts beside the words that were really typed.
+_WEIGHTS = {"organisation": 1.0, "spelling_variant": 1.0, "teencode": 1.0, "synonym": 0.6, "document": 0.3}
+_EVERYDAY_WEIGHT = 0.5
+_AMBIGUOUS_WEIGHT = 0.25
+_TRUSTED_SYLLABLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A formal wording for a part of a question.
+
+    Attributes:
+        tokens: syllables of the formal wording, accents kept.
+        weight: how much it counts beside the question's own words, above 0, at most 1.
+        start, end: the part of the question it stands for, in tokens, end exclusive.
+    """
+
+    tokens: tuple[str, ...]
+    weight: float
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    keys: tuple[str, ...]
+    folded: tuple[str, ...]
+    canonical: tuple[str, ...]
+    weight: float
+
+
+class LexiconError(Exception):
+    """lexicon.yaml cannot be used; the message names the place."""
+
+
+class Lexicon:
+    """Finds everyday words, abbreviations and variants in a question."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        """Take the content of lexicon.yaml.
+
+        Raises:
+            LexiconError: an entry lacks its fields.
+        """
+        self._by_first: dict[str, list[_Entry]] = defaultdict(list)
+        try:
+            for entry in content["abbreviations"]:
+                self._add_abbreviation(entry)
+            self._add_everyday(content["everyday"])
+            words = content["function_words"].split()
+            self.small_talk: tuple[tuple[str, ...], ...] = tuple(
+                tuple(syllables(fold(phrase))) for phrase in content["small_talk"]
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise LexiconError(f"lexicon.yaml: an entry lacks a field: {error}") from error
+        self.function_words = frozenset(accented_key(word) for word in words)
+
+    def _add_abbreviation(self, entry: dict[str, Any]) -> None:
+        if "canonical" in entry:
+            forms, weight = [entry["canonical"]], _WEIGHTS.get(entry["kind"], _AMBIGUOUS_WEIGHT)
+        else:
+            forms, weight = entry["senses"], _AMBIGUOUS_WEIGHT
+        for form in forms:
+            self._add(entry["term"], form, weight)
+
+    def _add_everyday(self, entries: list[dict[str, Any]]) -> None:
+        meanings: dict[str, int] = defaultdict(int)
+        for entry in entries:
+            for form in entry["everyday"]:
+                meanings[fold(form)] += 1
+        for entry in entries:
+            for form in entry["everyday"]:
+                # A form with many meanings, or of one short word, says little about any of them.
+                specific = min(1.0, len(syllables(form)) / _TRUSTED_SYLLABLES)
+                self._add(form, entry["formal"], _EVERYDAY_WEIGHT * specific / math.sqrt(meanings[fold(form)]))
+
+    def _add(self, term: str, canonical: str, weight: float) -> None:
+        tokens = syllables(term)
+        if not tokens:
+            return
+        folded = tuple(fold(token) for token in tokens)
+        keys = tuple(accented_key(token) for token in tokens)
+        self._by_first[folded[0]].append(_Entry(keys, folded, tuple(syllables(canonical)), weight))
+
+    def expand(self, tokens: Sequence[str]) -> list[Expansion]:
+        """Return formal wordings for parts of a question, in the order of those parts.
+
+        An accented word of the question only meets the same accented word; an unaccented one meets both.
+        """
+        folded = [fold(token) for token in tokens]
+        keys = [accented_key(token) for token in tokens]
+        return list(self._matches(folded, keys))
+
+    def _matches(self, folded: list[str], keys: list[str]) -> Iterator[Expansion]:
+        seen: set[tuple[tuple[str, ...], int]] = set()
+        for start, first in enumerate(folded):
+            for entry in self._by_first.get(first, ()):
+                end = start + len(entry.folded)
+                if tuple(folded[start:end]) != entry.folded or (entry.canonical, start) in seen:
+                    continue
+                if all(k in {e, f} for k, e, f in zip(keys[start:end], entry.keys, entry.folded, strict=True)):
+                    seen.add((entry.canonical, start))
+                    yield Expansion(entry.canonical, entry.weight, start, end)
+
+
+def load_lexicon(path: Path = LEXICON_FILE) -> Lexicon:
+    """Return the lexicon in a file.
+
+    Raises:
+        LexiconError: the file is not there, not YAML, or an entry lacks its fields.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise LexiconError(f"{path}: {error}") from error
+    return Lexicon(content)

@@ -1,0 +1,105 @@
+"""Words of a document between quotation marks: cut, cited, and checked against the stored text."""
+
+import logging
+import re
+from collections.abc import Sequence
+
+from knowledge.chunker import place
+from knowledge.lexical import LexicalIndex
+from knowledge.model import Citation, Document, Passage, Quote, TextKind
+from knowledge.query import Query
+from knowledge.text import collapse, fold, pairs, syllables
+
+log = logging.getLogger(__name__)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-ZÀ-ỸĐ“\"])")
+_CLAUSE_END = re.compile(r"(?<=[.!?;])\s+")
+# A passage that fits a phone's screen is shown whole; of a longer one, the clause that answers comes first.
+SHOWN_WHOLE = 420
+_KEPT_SUPPORT = 0.85
+_WORTH_CUTTING = 0.6
+
+
+class Quoter:
+    """Makes quotes of the passages of a store."""
+
+    def __init__(self, documents: Sequence[Document], lexical: LexicalIndex) -> None:
+        self._documents = {document.id: document for document in documents}
+        self._stored = {document.id: collapse(document.text) for document in documents}
+        self._lexical = lexical
+
+    def whole(self, passage: Passage) -> Quote | None:
+        """Quote a whole passage; None if it does not stand in the stored text."""
+        return self.part(passage, passage.text)
+
+    def part(self, passage: Passage, text: str) -> Quote | None:
+        """Quote a part of a passage; None if it does not stand in the stored text."""
+        words = collapse(text)
+        if not words or words not in self._stored.get(passage.document_id, ""):
+            log.error("quote withheld: passage %s does not stand in its document", passage.id)
+            return None
+        all_words = collapse(passage.text)
+        return Quote(
+            text=text,
+            citation=self.cite(passage),
+            opens=all_words.startswith(words),
+            closes=all_words.endswith(words),
+        )
+
+    def answering(self, passage: Passage, query: Query) -> Quote | None:
+        """Quote the clauses of a passage that answer a question, the whole passage where they cannot be told."""
+        if len(passage.text) <= SHOWN_WHOLE:
+            return self.whole(passage)
+        return self.part(passage, self._focus(passage.text, query))
+
+    def sentence_with(self, passage: Passage, words: str) -> Quote | None:
+        """Quote the sentence of a passage that holds the given words, or the whole passage."""
+        sentences = [s for s in _SENTENCE_END.split(passage.text) if words in s]
+        return self.part(passage, sentences[0]) if sentences else self.whole(passage)
+
+    def opening(self, passage: Passage, length: int = 90) -> Quote | None:
+        """Quote the first words of a passage, cut where a clause or a word ends."""
+        if len(passage.text) <= length:
+            return self.whole(passage)
+        head = passage.text[: length + 1]
+        cut = max(head.rfind(mark) for mark in (";", ",", "."))
+        if cut < length // 2:
+            cut = head.rfind(" ")
+        return self.part(passage, head[:cut])
+
+    def cite(self, passage: Passage) -> Citation:
+        """Return the citation of a passage."""
+        document = self._documents[passage.document_id]
+        return Citation(
+            passage_id=passage.id,
+            document_id=document.id,
+            locator=passage.locator,
+            document_name=document.short_title or document.name,
+            issued_on=document.issued_on,
+            place=place(passage),
+            heading=passage.headings[-1] if passage.headings else "",
+            is_digest=document.text_kind is TextKind.DIGEST,
+        )
+
+    def _focus(self, text: str, query: Query) -> str:
+        """Return the shortest run of clauses that supports the question nearly as well as the whole text."""
+        marks = [0, *(m.end() for m in _CLAUSE_END.finditer(text)), len(text)]
+        wanted = _KEPT_SUPPORT * self._weight(text, query)
+        best = text
+        for first in range(len(marks) - 1):
+            for last in range(first + 1, len(marks)):
+                window = text[marks[first] : marks[last]].strip()
+                if len(window) < len(best) and self._weight(window, query) >= wanted > 0:
+                    best = window
+        return best if len(best) <= _WORTH_CUTTING * len(text) else text
+
+    def _weight(self, text: str, query: Query) -> float:
+        folded = [fold(token) for token in syllables(text)]
+        held = {*folded, *pairs(folded)}
+        asked = {t for t, kept in zip(query.folded, query.is_content, strict=True) if kept}
+        asked |= {pair for i, pair in enumerate(pairs(query.folded)) if query.is_content[i] or query.is_content[i + 1]}
+        weight = sum(self._lexical.idf(token) for token in asked & held)
+        for expansion in query.expansions:
+            meant = [fold(token) for token in expansion.tokens]
+            found = [p for p in [*meant, *pairs(meant)] if p in held]
+            weight += expansion.weight * sum(self._lexical.idf(token) for token in found) / 2
+        return weight

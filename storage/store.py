@@ -1,0 +1,233 @@
+"""What we remember, as objects: conversations, messages, buttons, wanted documents."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from storage.database import session
+from storage.tables import ButtonRow, ConversationRow, MessageRow, WantedDocumentRow
+
+# Read aloud, typed or logged, an id should not be mistaken: no vowels, no look-alikes.
+_ID_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A chat on one channel; topic is what the handlers last wrote there."""
+
+    id: int
+    channel: str
+    chat_id: str
+    topic: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredButton:
+    """A choice under a message; ordinal counts from 1."""
+
+    id: str
+    ordinal: int
+    label: str
+    action: str
+    argument: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as it was committed.
+
+    Attributes:
+        is_ours: said by the assistant, not by the person.
+        blocks: (kind, text), in order; kinds are those of handlers.messages.BlockKind.
+        in_reply_to: id of the person's message it answers, if any.
+        external_id: the channel's own id of a person's message.
+    """
+
+    id: int
+    is_ours: bool
+    blocks: tuple[tuple[str, str], ...]
+    buttons: tuple[StoredButton, ...]
+    created_at: datetime
+    in_reply_to: int | None = None
+    external_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The message as plain text, a paragraph a block."""
+        return "\n".join(text for _, text in self.blocks)
+
+
+class Store:
+    """Opens transactions on one database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator["Transaction"]:
+        """Give a transaction; it commits when the block ends well and leaves no trace when it raises."""
+        with session(self._engine) as opened:
+            yield Transaction(opened)
+
+
+class Transaction:
+    """Reads and writes that are kept together or not at all."""
+
+    def __init__(self, opened: Session) -> None:
+        self._session = opened
+
+    def conversation(self, channel: str, chat_id: str, *, now: datetime) -> Conversation:
+        """Return the conversation of a chat, begun if it is new, locked until the transaction ends."""
+        query = select(ConversationRow).filter_by(channel=channel, chat_id=chat_id).with_for_update()
+        row = self._session.scalar(query)
+        if row is None:
+            row = ConversationRow(channel=channel, chat_id=chat_id, topic={}, created_at=now, updated_at=now)
+            self._session.add(row)
+            self._session.flush()
+        return Conversation(row.id, row.channel, row.chat_id, row.topic)
+
+    def find_conversation(self, channel: str, chat_id: str) -> Conversation | None:
+        """Return the conversation of a chat, or None where nobody has written yet."""
+        row = self._session.scalar(select(ConversationRow).filter_by(channel=channel, chat_id=chat_id))
+        return Conversation(row.id, row.channel, row.chat_id, row.topic) if row else None
+
+    def save_topic(self, conversation_id: int, topic: Mapping[str, Any], *, now: datetime) -> None:
+        """Remember what the conversation is about."""
+        change = update(ConversationRow).where(ConversationRow.id == conversation_id)
+        self._session.execute(change.values(topic=dict(topic), updated_at=now))
+
+    def replies_to(self, conversation_id: int, external_id: str) -> list[StoredMessage] | None:
+        """Return what was said to a message that came before, or None if the message is new."""
+        query = select(MessageRow.id).filter_by(conversation_id=conversation_id, external_id=external_id)
+        incoming_id = self._session.scalar(query)
+        if incoming_id is None:
+            return None
+        rows = self._session.scalars(select(MessageRow).filter_by(in_reply_to=incoming_id).order_by(MessageRow.id))
+        return self._with_buttons(list(rows))
+
+    def add_incoming(self, conversation_id: int, external_id: str, text: str, *, now: datetime) -> int:
+        """Keep what a person sent; return its id."""
+        row = MessageRow(
+            conversation_id=conversation_id,
+            direction="in",
+            external_id=external_id,
+            blocks=[["text", text]],
+            created_at=now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return row.id
+
+    def add_reply(
+        self,
+        conversation_id: int,
+        blocks: Sequence[tuple[str, str]],
+        buttons: Sequence[tuple[str, str, str]],
+        *,
+        in_reply_to: int | None,
+        now: datetime,
+    ) -> StoredMessage:
+        """Keep what we say; buttons are (label, action, argument), in order."""
+        row = MessageRow(
+            conversation_id=conversation_id,
+            direction="out",
+            in_reply_to=in_reply_to,
+            blocks=[list(block) for block in blocks],
+            created_at=now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        for ordinal, (label, action, argument) in enumerate(buttons, start=1):
+            button_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(12))
+            self._session.add(
+                ButtonRow(
+                    id=button_id, message_id=row.id, ordinal=ordinal, label=label, action=action, argument=argument
+                )
+            )
+        self._session.flush()
+        return self._with_buttons([row])[0]
+
+    def mark_delivered(self, message_id: int, *, now: datetime) -> None:
+        """Note that a message reached its channel."""
+        change = update(MessageRow).where(MessageRow.id == message_id)
+        self._session.execute(change.values(delivered_at=now))
+
+    def button(self, conversation_id: int, button_id: str) -> StoredButton | None:
+        """Return a button of this conversation; another chat's button is as good as none."""
+        query = (
+            select(ButtonRow)
+            .join(MessageRow, ButtonRow.message_id == MessageRow.id)
+            .where(ButtonRow.id == button_id, MessageRow.conversation_id == conversation_id)
+        )
+        row = self._session.scalar(query)
+        return _to_button(row) if row else None
+
+    def latest_buttons(self, conversation_id: int) -> tuple[StoredButton, ...]:
+        """Return the buttons of our latest message that had any, in order."""
+        latest = (
+            select(ButtonRow.message_id)
+            .join(MessageRow, ButtonRow.message_id == MessageRow.id)
+            .where(MessageRow.conversation_id == conversation_id)
+            .order_by(ButtonRow.message_id.desc())
+            .limit(1)
+        )
+        message_id = self._session.scalar(latest)
+        if message_id is None:
+            return ()
+        rows = self._session.scalars(select(ButtonRow).filter_by(message_id=message_id).order_by(ButtonRow.ordinal))
+        return tuple(_to_button(row) for row in rows)
+
+    def history(self, conversation_id: int, *, after: int = 0, limit: int = 200) -> list[StoredMessage]:
+        """Return the latest messages with an id above `after`, oldest first, at most `limit`."""
+        query = (
+            select(MessageRow)
+            .where(MessageRow.conversation_id == conversation_id, MessageRow.id > after)
+            .order_by(MessageRow.id.desc())
+            .limit(limit)
+        )
+        return self._with_buttons(list(reversed(list(self._session.scalars(query)))))
+
+    def want_document(self, document_id: str, *, now: datetime) -> int:
+        """Put a document on the list of texts to load; return how often it was asked for."""
+        row = self._session.get(WantedDocumentRow, document_id, with_for_update=True)
+        if row is None:
+            row = WantedDocumentRow(document_id=document_id, requests=0, first_at=now, last_at=now)
+            self._session.add(row)
+        row.requests, row.last_at = row.requests + 1, now
+        self._session.flush()
+        return row.requests
+
+    def wanted_documents(self) -> list[tuple[str, int]]:
+        """Return (document id, requests), the most wanted first."""
+        query = select(WantedDocumentRow).order_by(WantedDocumentRow.requests.desc(), WantedDocumentRow.document_id)
+        return [(row.document_id, row.requests) for row in self._session.scalars(query)]
+
+    def _with_buttons(self, rows: Sequence[MessageRow]) -> list[StoredMessage]:
+        buttons: dict[int, list[StoredButton]] = {}
+        ids = [row.id for row in rows if row.direction == "out"]
+        if ids:
+            query = select(ButtonRow).where(ButtonRow.message_id.in_(ids)).order_by(ButtonRow.ordinal)
+            for button in self._session.scalars(query):
+                buttons.setdefault(button.message_id, []).append(_to_button(button))
+        return [
+            StoredMessage(
+                id=row.id,
+                is_ours=row.direction == "out",
+                blocks=tuple((kind, text) for kind, text in row.blocks),
+                buttons=tuple(buttons.get(row.id, ())),
+                created_at=row.created_at,
+                in_reply_to=row.in_reply_to,
+                external_id=row.external_id,
+            )
+            for row in rows
+        ]
+
+
+def _to_button(row: ButtonRow) -> StoredButton:
+    return StoredButton(row.id, row.ordinal, row.label, row.action, row.argument)
