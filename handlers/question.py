@@ -82,7 +82,7 @@ def _answered(answer: Answer, document: Document | None, knowledge: KnowledgeBas
         listed = "\n".join(texts.quoted(quote) for quote in answer.quotes)
         blocks.append(Block(BlockKind.QUOTE, listed))
         name = document.short_title or document.name
-        where = f", {answer.quotes[0].citation.place}" if answer.reason is Reason.SECTION else ""
+        where = f", {answer.quotes[0].citation.place}" if answer.reason in (Reason.SECTION, Reason.BULLET_COUNT) else ""
         blocks.append(Block(BlockKind.CITATION, f"— {name}{where}"))
     else:
         blocks += _quote_blocks(answer.quotes)

@@ -27,9 +27,9 @@ COMMANDS: tuple[tuple[str, str], ...] = (
 )
 
 WELCOME = (
-    "Chào đồng chí. Tôi là Tự Soi, giúp tra cứu kế hoạch của tỉnh thực hiện Kết luận 21-KL/TW và các văn bản mà "
-    "kế hoạch viện dẫn. Đồng chí cứ gõ câu hỏi, có dấu hay không dấu đều được; tôi trích nguyên văn và ghi rõ nằm ở đâu. "
-    "Câu hỏi và trả lời được lưu trên máy chủ của đơn vị để đồng chí xem lại."
+    "Chào đồng chí. Tôi là Tự Soi, giúp tra cứu kế hoạch của tỉnh thực hiện Kết luận 21-KL/TW và các văn bản "
+    "mà kế hoạch viện dẫn. Đồng chí cứ gõ câu hỏi, có dấu hay không dấu đều được; tôi trích nguyên văn và ghi rõ "
+    "nằm ở đâu. Câu hỏi và trả lời được lưu trên máy chủ của đơn vị để đồng chí xem lại."
 )
 HELP = "\n".join(
     [
@@ -201,6 +201,8 @@ def lead(answer: Answer, document: Document | None) -> str:
             return f"{about}\nKế hoạch nhắc ở {places(answer.quotes)}:"
         case Reason.BASIS:
             return f"Kế hoạch này thực hiện {name}:"
+        case Reason.TITLE:
+            return "Tên của kế hoạch:"
         case Reason.CITED_LIST:
             return f"Kế hoạch viện dẫn {count} văn bản:"
     return ""
@@ -226,6 +228,8 @@ def unanswered(answer: Answer, document: Document | None, *, noted: bool) -> str
             return "Tôi chưa thấy câu hỏi. Đồng chí gõ bằng chữ giúp, không dấu cũng được."
         case Reason.WHICH_SECTION:
             return "Đồng chí muốn hỏi về:"
+        case Reason.WHICH_DOCUMENT if "article" not in facts:
+            return "Tên này có thể chỉ nhiều văn bản. Đồng chí muốn hỏi:"
         case Reason.WHICH_DOCUMENT:
             article = facts.get("article", "").replace("dieu-", "Điều ")
             return f"{article} của văn bản nào, thưa đồng chí?"
@@ -239,13 +243,15 @@ def unanswered(answer: Answer, document: Document | None, *, noted: bool) -> str
             return f"{where} không có {article}."
         case Reason.OWN_NUMBER:
             return "Bản kế hoạch đang lưu không ghi số, ngày ban hành."
+        case Reason.CITES_NOTHING:
+            return f"Mục {facts['section']} không viện dẫn văn bản nào."
         case Reason.OTHER_LAW:
             return OTHER_LAW
         case Reason.NOT_CITED:
             return f"Kế hoạch không viện dẫn {name}."
         case Reason.NOT_LOADED if answer.quotes:
             added = ", tôi đã ghi vào danh sách cần bổ sung" if noted else ""
-            cited = f"Kế hoạch viện dẫn {name} ở {places(answer.quotes[:1])}: {quoted(answer.quotes[0])}."
+            cited = f"Kế hoạch viện dẫn {name} ở {places(answer.quotes[:1])}: {quoted(answer.quotes[0])}"
             return f"{cited} Toàn văn chưa được nạp{added}."
         case Reason.NOT_LOADED:
             return f"{name} chưa có trong kho văn bản; chỉ được nhắc tới trong bản tóm lược của văn bản khác:"
@@ -318,4 +324,6 @@ def whole_article(article: str) -> str:
 
 def see_document(document: Document) -> str:
     """Open a document's card."""
-    return label(f"Xem {document.number or document.short_title or document.title}")
+    # Party numbers repeat across years, so the year goes with them.
+    year = f" ({document.issued_on.year})" if document.issued_on and not document.is_plan else ""
+    return label(f"Xem {document.short_title or document.number or document.title}{year}")

@@ -47,10 +47,27 @@ _NEAR_BOOST = 1.2
 _OUTSIDE_ARTICLES = 0.75
 _SEVERAL = re.compile(
     r"\b(?:liet ke|tong hop|so sanh|nhung (?:van ban|quy dinh|muc|cho|doan|noi dung|diem) nao"
-    r"|cac (?:cho|doan|muc|noi dung)|o nhung (?:muc|cho|doan)|may (?:cho|doan)|ba viec|hai viec|va viec do|va trong|voi trong)\b"
+    r"|cac (?:cho|doan|muc|noi dung)|o nhung (?:muc|cho|doan)|may (?:cho|doan)|ba viec|hai viec|va viec do"
+    r"|va trong|voi trong)\b"
 )
 
 
+_CONSIDERED = 10
+_LEAST_WORDS = 3
+_SENTENCE = re.compile(r"(?<=[.!?;:])\s+")
+_PART = re.compile(
+    r",\s*(?:và|còn|va|con|đồng thời)\s+|\s+(?:và|va)\s+(?=(?:khi|ai|theo|việc|lãnh đạo|viec|lanh dao)\b)"
+    r"|[;?]\s+(?=\S)"
+)
+# A question for a number of something is not answered by words without a number of it.
+_WANTS_NUMBER = re.compile(
+    r"\b(?:bao nhieu|may)\s+(?P<unit>phan tram|tien|dong|ty|trieu|tuoi|thang|nam|ngay|lan|nguoi|dang vien|phieu|cai"
+    r"|suat|chi tieu|dieu|chuong|chuan muc|bieu hien|truong hop)\b"
+)
+_NUMBER = r"(?:\d[\d.,/]*|mot|hai|ba|bon|nam|sau|bay|tam|chin|muoi)"
+_MONEY = {"tien": "(?:dong|trieu|ty)", "dong": "(?:dong|trieu|ty)", "phan tram": "(?:%|phan tram)"}
+_TERM = re.compile(r"\bkhoa (?P<term>1[1-4]|x[iv]+)\b")
+_ROMAN = {"11": "XI", "12": "XII", "13": "XIII", "14": "XIV"}
 # Who asks for several things must not be shown only the clause that names the first.
 _ENUMERATES = re.compile(r"\b(?:nhung|cac|gom|bao gom|liet ke|gi va|va gi)\b")
 _DUTY_WORDS = {"lam", "trach", "nhiem", "viec"}
@@ -62,20 +79,30 @@ class Thresholds:
     """Numbers behind "answered or not"; figures behind them: docs/figures.md.
 
     Attributes:
-        share, phrases, strength: a passage is an answer from any one of these on; see support.Evidence.
+        confidence: a passage is an answer from here on; see support.Evidence.
+        sentence_share: least share for one sentence of a longer message to be taken for the question.
         digest_prior: what a digest's score counts beside the plan's, unless the question names the digest.
         ambiguous_words: a question with at most this many content words may be too wide.
         ambiguous_ratio: the third best section must come this near to the best for the question to be too wide.
         several: part of the best passage's share that a further passage needs to be shown beside it.
     """
 
-    share: float = 0.42
-    phrases: float = 11.0
-    strength: float = 5.2
+    confidence: float = 0.55
+    sentence_share: float = 0.5
     digest_prior: float = 0.6
     ambiguous_words: int = 2
     ambiguous_ratio: float = 0.6
     several: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What a search found for a question, and how far each passage speaks of it."""
+
+    query: Query
+    hits: tuple[Hit, ...]
+    found: dict[str, Evidence]
+    best: Hit
 
 
 class KnowledgeBase:
@@ -98,13 +125,18 @@ class KnowledgeBase:
         self._searched = [passage for passage in passages if passage.kind is PassageKind.BODY]
         self._outlines = {d: Outline([p for p in passages if p.document_id == d]) for d in self.documents}
         self.plan = next((document for document in documents if document.is_plan), None)
-        articled = {p.document_id for p in passages if p.section.startswith("dieu-")}
+        articled = {document_id for document_id in self.documents if self._is_articled(document_id)}
         self._outside_articles = {
             p.id for p in passages if p.document_id in articled and not p.section.startswith("dieu-")
         }
         self._citing = {record.passage_id for record in self.graph.records}
         title = f"{self.plan.id}/{TITLE_LOCATOR}" if self.plan else ""
         self._basis_id = next((r.document_id for r in self.graph.records if r.passage_id == title), None)
+
+    def _is_articled(self, document_id: str) -> bool:
+        """Whether most of a document's parts are articles."""
+        sections = self._outlines[document_id].sections
+        return sum(section.startswith("dieu-") for section in sections) * 2 > len(sections)
 
     def outline(self, document_id: str) -> Outline:
         """Return the sections and passages of a document.
@@ -157,6 +189,12 @@ class KnowledgeBase:
                 return structural
         if not mentions and topic.document_id and intents.means_that_document(query.text):
             mentions = self._mention_of(topic.document_id)
+        for senses in self._search.unclear_names(query):
+            meant = self._meant(query, senses)
+            if len(meant) > 1:
+                choices = tuple(Choice("card", document_id) for document_id in meant)[:3]
+                return Answer(Outcome.AMBIGUOUS, Reason.WHICH_DOCUMENT, choices=choices)
+            mentions = mentions or [mention for document_id in meant for mention in self._mention_of(document_id)]
         if mentions:
             cited = self._from_citations(query, mentions, k)
             if cited is not None:
@@ -177,6 +215,7 @@ class KnowledgeBase:
         *,
         section: tuple[str, str] | None = None,
         near: str | None = None,
+        without: str | None = None,
     ) -> Answer:
         """Search and judge: quote what answers, ask back when the question is too wide, else say what is nearest."""
         named = self._named(mentions)
@@ -186,51 +225,95 @@ class KnowledgeBase:
             named,
             section=section,
             near=near,
+            without=without,
             plan_only=intents.names_the_plan(query.text),
             citing=_WHICH_DOCUMENT.search(fold(query.text)) is not None,
         )
-        hits = self._search.search(query, k=max(k, 10), prior=prior)
-        if not hits:
+        looked = self._look(query, prior)
+        parts = self._parts(query, prior)
+        if len(parts) > 1:
+            return self._quoting(query, [part.best for part in parts][:_MOST_QUOTES], _merged(parts)[:k])
+        if looked is None or not self._answers(query, looked):
+            # In a long message the question is one sentence among others.
+            looked = self._look_by_sentence(query, prior) or looked
+        if looked is None:
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOTHING_FOUND)
-        fuzzy = neighbours(query, self._search.lexical)
+        if not self._answers(looked.query, looked):
+            return self._nearest(looked.hits)
+        best = self._cited_rather(looked)
+        wide = self._too_wide(looked) if not mentions and section is None else None
+        if wide is not None:
+            return wide
+        ordered = [best, *(hit for hit in looked.hits if hit is not best)]
+        several = _SEVERAL.search(fold(query.text)) is not None
+        least = self._thresholds.several * looked.found[best.passage_id].share
+        shown = [
+            hit
+            for hit in ordered[: _MOST_QUOTES + 2]
+            if hit is best or (several and looked.found[hit.passage_id].share >= least)
+        ][:_MOST_QUOTES]
+        return self._quoting(looked.query, shown, ordered[:k])
+
+    def _look(self, query: Query, prior: NDArray[np.float32]) -> "_Looked | None":
+        """Search, and see how far each of the first passages speaks of the question."""
+        hits = self._search.search(query, k=_CONSIDERED, prior=prior)
+        if not hits:
+            return None
+        near = neighbours(query, self._search.lexical)
         scores = self._search.lexical_scores(query, [hit.passage_id for hit in hits])
         found = {
             hit.passage_id: evidence(
-                query, self._with_context(hit.passage_id), self._search.lexical, fuzzy, scores[hit.passage_id]
+                query, self._with_context(hit.passage_id), self._search.lexical, near, scores[hit.passage_id]
             )
             for hit in hits
         }
-        best = max(hits[:3], key=lambda hit: (self._answers(found[hit.passage_id]), hit.score))
-        if not self._answers(found[best.passage_id]):
-            return self._nearest(hits)
-        supports = {passage_id: seen.share for passage_id, seen in found.items()}
-        best = self._cited_rather(best, hits, found)
-        wide = self._too_wide(query, hits, supports) if not mentions and section is None else None
-        if wide is not None:
-            return wide
-        ordered = [best, *(hit for hit in hits if hit is not best)]
-        several = _SEVERAL.search(fold(query.text)) is not None
-        least = self._thresholds.several * supports[best.passage_id]
-        shown = [
-            hit for hit in ordered[: _MOST_QUOTES + 2] if hit is best or (several and supports[hit.passage_id] >= least)
-        ][:_MOST_QUOTES]
-        return self._quoting(query, shown, ordered[:k])
+        best = max(hits[:3], key=lambda hit: (self._is_enough(query, hit, found[hit.passage_id]), hit.score))
+        return _Looked(query, tuple(hits), found, best)
 
-    def _cited_rather(self, best: Hit, hits: Sequence[Hit], found: dict[str, Evidence]) -> Hit:
+    def _look_by_sentence(self, query: Query, prior: NDArray[np.float32]) -> "_Looked | None":
+        sentences = [self._search.parse(part) for part in _SENTENCE.split(query.text)]
+        telling = [sentence for sentence in sentences if sum(sentence.is_content) >= _LEAST_WORDS]
+        if len(sentences) < 2:
+            return None
+        looked = [found for found in (self._look(sentence, prior) for sentence in telling) if found]
+        clear = [
+            found
+            for found in looked
+            if self._answers(found.query, found)
+            and found.found[found.best.passage_id].share >= self._thresholds.sentence_share
+        ]
+        return max(clear, key=lambda found: found.found[found.best.passage_id].phrases, default=None)
+
+    def _parts(self, query: Query, prior: NDArray[np.float32]) -> "list[_Looked]":
+        """Look for each part of a question in several parts; empty unless they lead to different passages."""
+        parts = [self._search.parse(part) for part in _PART.split(query.text)]
+        if len(parts) < 2 or any(sum(part.is_content) < _LEAST_WORDS for part in parts):
+            return []
+        looked = [self._look(part, prior) for part in parts]
+        found = [one for one in looked if one and self._answers(one.query, one)]
+        different = {one.best.passage_id: one for one in reversed(found)}
+        return [one for one in found if different[one.best.passage_id] is one] if len(different) == len(parts) else []
+
+    def _cited_rather(self, looked: "_Looked") -> Hit:
         """Where the best passage is of a document that replaced one the plan cites, return the cited one's passage.
 
         The plan speaks of that one; its notice and a choice lead to the successor.
         """
-        document = self.documents[self.passages[best.passage_id].document_id]
-        for hit in hits:
+        document = self.documents[self.passages[looked.best.passage_id].document_id]
+        for hit in looked.hits:
             other = self.documents[self.passages[hit.passage_id].document_id]
-            if other.cited_in_plan and self.successor(other) is document and self._answers(found[hit.passage_id]):
+            enough = self._is_enough(looked.query, hit, looked.found[hit.passage_id])
+            if other.cited_in_plan and self.successor(other) is document and enough:
                 return hit
-        return best
+        return looked.best
 
-    def _answers(self, seen: Evidence) -> bool:
-        least = self._thresholds
-        return seen.share >= least.share or seen.phrases >= least.phrases or seen.strength >= least.strength
+    def _answers(self, query: Query, looked: "_Looked") -> bool:
+        return self._is_enough(query, looked.best, looked.found[looked.best.passage_id])
+
+    def _is_enough(self, query: Query, hit: Hit, seen: Evidence) -> bool:
+        if not _has_wanted_number(query, self.passages[hit.passage_id].text):
+            return False
+        return seen.confidence >= self._thresholds.confidence
 
     def _quoting(self, query: Query, shown: Sequence[Hit], hits: Sequence[Hit]) -> Answer:
         quotes: list[Quote] = []
@@ -270,8 +353,10 @@ class KnowledgeBase:
         choices = tuple(Choice("section", key) for key in sections[:_NEAREST])
         return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOTHING_FOUND, choices=choices)
 
-    def _too_wide(self, query: Query, hits: Sequence[Hit], supports: dict[str, float]) -> Answer | None:
+    def _too_wide(self, looked: "_Looked") -> Answer | None:
         """Ask back when a question has few words and several sections of the plan hold all of them."""
+        query, hits = looked.query, looked.hits
+        shares = {passage_id: seen.share for passage_id, seen in looked.found.items()}
         words = [
             token
             for token, kept in zip(query.folded, query.is_content, strict=True)
@@ -282,7 +367,7 @@ class KnowledgeBase:
         best_by_section: dict[str, Hit] = {}
         for hit in hits:
             passage = self.passages[hit.passage_id]
-            enough = supports[hit.passage_id] >= self._thresholds.ambiguous_ratio * supports[hits[0].passage_id]
+            enough = shares[hit.passage_id] >= self._thresholds.ambiguous_ratio * shares[hits[0].passage_id]
             if self.documents[passage.document_id].is_plan and enough:
                 best_by_section.setdefault(passage.section, hit)
         rivals = sorted(best_by_section.values(), key=lambda hit: -hit.score)
@@ -303,6 +388,7 @@ class KnowledgeBase:
         *,
         section: tuple[str, str] | None = None,
         near: str | None = None,
+        without: str | None = None,
         plan_only: bool = False,
         citing: bool = False,
     ) -> NDArray[np.float32]:
@@ -312,12 +398,15 @@ class KnowledgeBase:
             named: documents the question names; with any, others than these and the plan are shut out.
             section: (document id, section) to stay inside.
             near: section of the plan that the conversation is about.
+            without: a passage that was shown already.
             plan_only: the question speaks of the plan.
             citing: the question asks for a document; passages of the plan that cite one come first.
         """
         digest = self._thresholds.digest_prior
 
         def weigh(passage: Passage) -> float:
+            if passage.id == without:
+                return 0.0
             return by_document(passage) * (_OUTSIDE_ARTICLES if passage.id in self._outside_articles else 1.0)
 
         def by_document(passage: Passage) -> float:
@@ -355,6 +444,12 @@ class KnowledgeBase:
             return None
         if asked.asked is Asked.OWN_NUMBER:
             return self._own_number()
+        if asked.asked is Asked.TITLE:
+            return self._basis(k, Reason.TITLE)
+        if asked.asked is Asked.PART_COUNT:
+            return self.sections(self.plan.id, outline.children(""), Reason.SECTION_LIST)
+        if asked.section in outline.sections and intents.asks_for_cited_list(query.text):
+            return self._cited_in_section(asked.section or "", k)
         if asked.asked is Asked.SECTION_COUNT or (asked.asked is Asked.SECTION_LIST and asked.section is None):
             return self.sections(self.plan.id, outline.groups, Reason.SECTION_COUNT)
         if asked.asked is Asked.SECTION_LIST:
@@ -624,7 +719,7 @@ class KnowledgeBase:
         ]
         facts = {"document": mention.number}
         if mention.cited:
-            records = self.graph.records_of_number(mention.number)
+            records = self.graph.unknown_records(mention.number.split(" năm ")[0])
             mentioned_by = tuple(dict.fromkeys(r.passage_id.split("/", 1)[0] for r in records))
             choices = tuple(Choice("card", d) for d in dict.fromkeys([*mentioned_by, *others]))[:3]
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOT_LOADED, facts=facts, choices=choices)
@@ -647,6 +742,15 @@ class KnowledgeBase:
             topic=Topic(passage_id=passages[0].id if passages else None, document_id=document_id),
         )
 
+    def _meant(self, query: Query, senses: Sequence[str]) -> list[str]:
+        """Return the documents that an unclear name ("NQ TW4") can mean; a term of office settles it."""
+        term = _TERM.search(fold(query.text))
+        if term:
+            roman = _ROMAN.get(term["term"], term["term"].upper())
+            senses = [sense for sense in senses if re.search(rf"kho[áa] {roman}\b", sense)] or list(senses)
+        ids = (d for sense in senses for mention in self.graph.find_mentions(sense) for d in mention.document_ids)
+        return list(dict.fromkeys(ids))
+
     def _cited_list(self, k: int) -> Answer:
         assert self.plan is not None
         cited = self.cited_documents()
@@ -661,7 +765,27 @@ class KnowledgeBase:
             topic=Topic(document_id=self.plan.id),
         )
 
-    def _basis(self, k: int) -> Answer:
+    def _cited_in_section(self, section: str, k: int) -> Answer:
+        """Return the documents cited in a section of the plan, with the sentences that cite them."""
+        assert self.plan is not None
+        inside = {bullet.id: bullet for bullet in self._plan_outline().bullets(section)}
+        records = [r for r in self.graph.records if r.passage_id in inside]
+        quotes = [self.quoter.sentence_with(inside[r.passage_id], r.written) for r in records]
+        shown = {quote.text: quote for quote in quotes if quote}
+        if not shown:
+            return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.CITES_NOTHING, facts={"section": section})
+        passages = list(dict.fromkeys(r.passage_id for r in records))
+        return Answer(
+            Outcome.ANSWERED,
+            Reason.SEVERAL_PASSAGES,
+            quotes=tuple(shown.values()),
+            hits=tuple(Hit(passage_id, 1.0) for passage_id in passages)[:k],
+            notices=self._notices(list(shown.values())),
+            choices=tuple(Choice("cited_in", passage_id) for passage_id in passages[:1]),
+            document_ids=(self.plan.id,),
+        )
+
+    def _basis(self, k: int, reason: Reason = Reason.BASIS) -> Answer:
         assert self.plan is not None
         title = self.passages[f"{self.plan.id}/{TITLE_LOCATOR}"]
         record = next((r for r in self.graph.records if r.passage_id == title.id), None)
@@ -672,7 +796,7 @@ class KnowledgeBase:
         places = self._plan_places(document.id)
         return Answer(
             Outcome.ANSWERED,
-            Reason.BASIS,
+            reason,
             quotes=(quote,),
             hits=tuple(Hit(r.passage_id, 1.0) for r in places)[:k],
             facts={"document": document.name},
@@ -762,19 +886,20 @@ class KnowledgeBase:
             near = outline.next_passage(passage, step)
             if near is None:
                 return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.LAST_SECTION, topic=topic)
-            return self.passage(near.id, k=k)
+            return self.passage(near.id, k=k, rest=_without(topic.hits, near.id), question=topic.question)
         if kind is FollowUp.MORE:
-            return self.passage(passage.id, k=k)
+            return self.passage(passage.id, k=k, rest=_without(topic.hits, passage.id), question=topic.question)
         if kind is FollowUp.OTHERS:
-            others = [h for h in topic.hits if h != passage.id and h in self.passages]
+            others = [h for h in _without(topic.hits, passage.id) if h in self.passages]
             if not others:
                 return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.LAST_SECTION, topic=topic)
             return self.passage(others[0], k=k, rest=tuple(others[1:]), question=topic.question)
         if not topic.question or sum(query.is_content) > 5:
             return None
-        alone = self._from_passages(query, (), k, near=passage.section)
+        shown = passage.id if intents.asks_who_else(query.text) else None
+        alone = self._from_passages(query, (), k, near=passage.section, without=shown)
         both = self._search.parse(f"{topic.question} {query.text}")
-        joined = self._from_passages(both, (), k, near=passage.section)
+        joined = self._from_passages(both, (), k, near=passage.section, without=shown)
         answer = joined if joined.outcome is Outcome.ANSWERED else alone
         return replace(answer, query=both.text if answer is joined else query.text)
 
@@ -866,6 +991,26 @@ class KnowledgeBase:
             number = int(article[1])
             return number in document.unchecked_articles or number in document.partly_checked_articles
         return document.confidence.value == "unverified" or "hiểu biết chung" in quote.text
+
+
+def _has_wanted_number(query: Query, text: str) -> bool:
+    """Whether a text names a number of what a question wants counted; true where it wants nothing counted."""
+    wanted = _WANTS_NUMBER.search(fold(query.text))
+    if wanted is None:
+        return True
+    unit = _MONEY.get(wanted["unit"], wanted["unit"])
+    # "trên 50% số phiếu": a few words may stand between the number and what it counts.
+    return re.search(rf"\b{_NUMBER}%?\s*(?:\w+\s+){{0,3}}{unit}", fold(text)) is not None
+
+
+def _merged(parts: Sequence[_Looked]) -> list[Hit]:
+    """Return the best hit of each part, then the others, each passage once."""
+    ordered = [part.best for part in parts] + [hit for part in parts for hit in part.hits]
+    return list({hit.passage_id: hit for hit in reversed(ordered)}.values())[::-1]
+
+
+def _without(hits: Sequence[str], passage_id: str) -> tuple[str, ...]:
+    return tuple(hit for hit in hits if hit != passage_id)
 
 
 def build_knowledge(

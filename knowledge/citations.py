@@ -217,9 +217,9 @@ class CitationGraph:
         ]
         return sorted(found, key=lambda r: not self._documents[r.passage_id.split("/", 1)[0]].is_plan)
 
-    def records_of_number(self, number: str) -> list[CitationRecord]:
-        """Return all mentions of a number, whatever the date."""
-        return [record for record in self.records if fold(record.number) == fold(number)]
+    def unknown_records(self, number: str) -> list[CitationRecord]:
+        """Return the mentions of a number that mean no document of the store."""
+        return [r for r in self.records if fold(r.number) == fold(number) and r.document_id is None]
 
     def find_mentions(self, text: str) -> list[Mention]:
         """Return the documents that a typed text names, in order: numbers, short forms ("qd41"), titles."""
@@ -264,6 +264,8 @@ class CitationGraph:
             known = [d for d in known if d.issued_on is None or d.issued_on.year == int(year[1])]
             records = [r for r in records if r.issued_on is None or r.issued_on.year == int(year[1])]
         number = known[0].number if known else records[0].number if records else None
+        if year is not None and not known:
+            number = f"{number or digits} năm {year[1]}"
         typed = (
             f"{digits}-{symbol.upper().replace('QD', 'QĐ')}{f'/{body.upper()}' if body else ''}" if symbol else digits
         )
@@ -316,7 +318,8 @@ def _same_number(number: str, digits: str, kinds: Sequence[DocumentKind], body: 
 def _names(document: Document) -> list[str]:
     """Names without a number under which people ask for a document, folded, longest first."""
     names = [fold(document.title)]
-    if document.title.startswith("Quy định về "):
+    # Of a document known by name alone, the title's words are just as well a topic of the plan.
+    if document.title.startswith("Quy định về ") and not document.metadata_only:
         names.append(fold(document.title.removeprefix("Quy định về ")))
     names += [fold(a) for a in document.aliases if fold(a).startswith(("nq dh", "nq dai hoi", "nghi quyet dai hoi"))]
     if document.number is not None and not document.number[0].isdigit():

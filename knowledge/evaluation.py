@@ -110,14 +110,15 @@ def judge(question: Question, answer: Answer, plan_id: str) -> Verdict:
     words = all(collapse(text) in shown for text in question.must_contain)
     answered = answer.outcome is Outcome.ANSWERED
     hits = [hit.passage_id.removeprefix(f"{plan_id}/") for hit in answer.hits] if answered else []
-    first = bool(hits) and hits[0] in question.gold
+    gold = {passage_id.removeprefix(f"{plan_id}/") for passage_id in question.gold}
+    first = bool(hits) and hits[0] in gold
     return Verdict(
         question=question,
         outcome=answer.outcome,
         hit_at_1=first and (words or question.kind not in _WORDS_MATTER),
-        hit_at_3=any(hit in question.gold for hit in hits[:3]),
+        hit_at_3=any(hit in gold for hit in hits[:3]),
         shows_words=answered and words,
-        reciprocal_rank=reciprocal_rank_at(hits, dict.fromkeys(question.gold, 1.0), 10),
+        reciprocal_rank=reciprocal_rank_at(hits, dict.fromkeys(gold, 1.0), 10),
         first_hit=hits[0] if hits else None,
     )
 
@@ -178,6 +179,13 @@ def quotes_verbatim(knowledge: KnowledgeBase, questions: Sequence[Question]) -> 
     stored = {d.id: collapse(d.text) for d in knowledge.documents.values()}
     quotes = [quote for question in questions for quote in knowledge.answer(question.text).quotes]
     return sum(collapse(q.text) in stored[q.citation.document_id] for q in quotes), len(quotes)
+
+
+def passages_equal(knowledge: KnowledgeBase, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many of some passages of the plan stand in the store under the same id, word for word: "32/32"."""
+    plan_id = knowledge.plan.id if knowledge.plan else ""
+    stored = {id_.removeprefix(f"{plan_id}/"): passage.text for id_, passage in knowledge.passages.items()}
+    return f"{sum(stored.get(row['id']) == row['text'] for row in rows)}/{len(rows)}"
 
 
 def evaluate_dataset(folder: Path, encoder: Encoder, *, mode: str, limit: int | None) -> dict[str, Any]:
@@ -317,7 +325,14 @@ def _evaluate_plan(options: argparse.Namespace, encoder: Encoder) -> dict[str, A
                     file=sys.stderr,
                 )
     stands, shown = quotes_verbatim(knowledge, questions)
-    return {**summarise(verdicts), "quotes_verbatim": f"{stands}/{shown}", "peak_memory_mb": peak_memory_mb()}
+    known = options.plan / "passages.jsonl"
+    equal = passages_equal(knowledge, list(_rows(known))) if known.exists() else None
+    return {
+        **summarise(verdicts),
+        "passages_equal": equal,
+        "quotes_verbatim": f"{stands}/{shown}",
+        "peak_memory_mb": peak_memory_mb(),
+    }
 
 
 def _print(figures: Mapping[str, Any], *, as_json: bool) -> None:

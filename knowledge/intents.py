@@ -7,8 +7,13 @@ from knowledge.model import Smalltalk
 from knowledge.text import collapse, fold
 
 _GREETING = re.compile(r"^(?:(?:xin |kinh |em |chau |toi )?chao|hello|hi|alo|a lo|hey|good morning)\b")
+_IDENTITY_FIRST = re.compile(r"^(?:(?:xin )?chao )?(?:ban|dong chi|tro ly|bot) (?:la ai|ten (?:la )?gi)\b")
+# Said after a greeting, these ask nothing: "chào đồng chí, tôi mới vào lần đầu".
+_INTRODUCES = re.compile(r"\b(?:moi (?:vao|dung|biet)|lan dau|rat vui|khoe|lam quen|chuc)\b")
 _THANKS = re.compile(r"\b(?:cam on|cam ta|tks|thanks|thank you|thank|cam on nhe|biet on)\b")
-_GOODBYE = re.compile(r"^(?:tam biet|bye|chao tam biet|hen gap lai|goodbye)\b")
+_GOODBYE = re.compile(
+    r"^(?:tam biet|bye|chao tam biet|goodbye)\b|\bhen gap lai\b|^chuc (?:dong chi|ban|anh|chi|moi nguoi)\b"
+)
 _IDENTITY = re.compile(
     # "văn bản là gì" asks for a text, not for our name.
     r"\b(?:(?:(?<!van )(?<!co )ban|bot|tro ly|may|em|chau|tu soi|day)"
@@ -58,7 +63,10 @@ _MORE = re.compile(
     r"\b(?:cu the|chi tiet|ro|ky|day du)\s+(?:hon|them)\b|\bdoc (?:het|ca|toan bo|day du)\b"
     r"|\bxem (?:them|het|ca doan)\b|\bnoi (?:them|ro)\b|\bgiai thich them\b"
 )
-_OTHERS = re.compile(r"\bcon (?:gi|cho nao|doan nao|muc nao|y nao) (?:nua|khac)\b|\bcho nao khac\b|\bdoan khac\b")
+_OTHERS = re.compile(
+    r"\bcon (?:o )?(?:gi|dau|cho nao|doan nao|muc nao|y nao) (?:nua|khac)\b|\b(?:cho|muc|doan) (?:nao )?khac\b"
+)
+_ELSE = re.compile(r"^(?:the |vay )?con\b")
 _CONTINUES = re.compile(r"^(?:the|con|vay|the con|vay con|the thi|vay thi|roi|con ve|the ve)\b")
 _THAT_DOCUMENT = re.compile(
     r"\b(?:van ban|quy dinh|quyet dinh|ket luan|nghi quyet|huong dan|chuong trinh|no)\s*(?:do|nay|ay|kia)\b|^no\b"
@@ -92,15 +100,15 @@ class FollowUp(Enum):
 def smalltalk(text: str) -> Smalltalk | None:
     """Return which pleasantry a text is, or None when it asks something."""
     folded = collapse(re.sub(r"[^\w\s?]", " ", fold(text)))
-    if _IDENTITY.search(folded.rstrip("? ")):
+    if _IDENTITY.search(folded.rstrip("? ")) or _IDENTITY_FIRST.search(folded):
         return Smalltalk.IDENTITY
+    if _GOODBYE.search(folded) and not _ASKING.search(folded):
+        return Smalltalk.GOODBYE
     if len(folded.split()) > _SMALLTALK_WORDS:
         return None
-    if _GOODBYE.search(folded):
-        return Smalltalk.GOODBYE
     if _THANKS.search(folded) and not _ASKING.search(folded):
         return Smalltalk.THANKS
-    if _GREETING.search(folded) and not _ASKING.search(folded):
+    if _GREETING.search(folded) and (not _ASKING.search(folded) or _INTRODUCES.search(folded)):
         return Smalltalk.GREETING
     if _ACKNOWLEDGED.search(folded):
         return Smalltalk.ACKNOWLEDGED
@@ -139,6 +147,11 @@ def follow_up(text: str) -> FollowUp | None:
         (_CONTINUES, FollowUp.CONTINUES),
     )
     return next((kind for pattern, kind in patterns if pattern.search(folded)), None)
+
+
+def asks_who_else(text: str) -> bool:
+    """Whether a follow-up asks for something beside what was just shown ("còn ai chịu trách nhiệm?")."""
+    return _ELSE.search(fold(text)) is not None
 
 
 def means_that_document(text: str) -> bool:

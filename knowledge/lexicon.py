@@ -57,6 +57,7 @@ class Lexicon:
             LexiconError: an entry lacks its fields.
         """
         self._by_first: dict[str, list[_Entry]] = defaultdict(list)
+        self._unclear: dict[tuple[str, ...], tuple[str, ...]] = {}
         try:
             for entry in content["abbreviations"]:
                 self._add_abbreviation(entry)
@@ -74,6 +75,8 @@ class Lexicon:
             forms, weight = [entry["canonical"]], _WEIGHTS.get(entry["kind"], _AMBIGUOUS_WEIGHT)
         else:
             forms, weight = entry["senses"], _AMBIGUOUS_WEIGHT
+            if entry["kind"] == "ambiguous_document" and "doc" not in entry:
+                self._unclear[tuple(fold(token) for token in syllables(entry["term"]))] = tuple(forms)
         for form in forms:
             self._add(entry["term"], form, weight)
 
@@ -104,6 +107,15 @@ class Lexicon:
         folded = [fold(token) for token in tokens]
         keys = [accented_key(token) for token in tokens]
         return list(self._matches(folded, keys))
+
+    def unclear_names(self, tokens: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return the meanings of each name in a question that several documents go by and no default settles."""
+        folded = tuple(fold(token) for token in tokens)
+        return [
+            senses
+            for name, senses in self._unclear.items()
+            if any(folded[i : i + len(name)] == name for i in range(len(folded)))
+        ]
 
     def _matches(self, folded: list[str], keys: list[str]) -> Iterator[Expansion]:
         seen: set[tuple[tuple[str, ...], int]] = set()

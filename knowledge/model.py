@@ -227,6 +227,8 @@ class Reason(Enum):
     CITED_LOADED = "cited_loaded"
     CITED_LIST = "cited_list"
     BASIS = "basis"
+    TITLE = "title"
+    CITES_NOTHING = "cites_nothing"
     NOT_CITED = "not_cited"
     NOT_LOADED = "not_loaded"
     OWN_NUMBER = "own_number"

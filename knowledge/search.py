@@ -82,6 +82,10 @@ class Search:
         """Return a question ready for search."""
         return parse_query(text, self._lexicon, self._lexical.ambiguous)
 
+    def unclear_names(self, query: Query) -> list[tuple[str, ...]]:
+        """Return, for each name of documents in a query that has several meanings, these meanings."""
+        return self._lexicon.unclear_names(query.tokens)
+
     def lexical_scores(self, query: Query, ids: Sequence[str]) -> dict[str, float]:
         """Return the BM25 scores of some entries, by id."""
         scores = self._lexical.scores(query)

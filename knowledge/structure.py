@@ -28,8 +28,12 @@ _NTH_GROUP = re.compile(
 _BULLET = re.compile(rf"\b(?:y|gach dau dong|noi dung|diem|doan|bullet)\s+(?:{_NTH}|(?P<n>\d+))")
 _COUNT = re.compile(
     r"\b(?:may|bao nhieu)\s+(?:nhom\s+)?"
-    r"(?:(?:nhiem vu|giai phap)(?:\s*(?:,|va)?\s*(?:nhiem vu|giai phap))?|nhom|muc|phan)\b"
+    r"(?:(?:nhiem vu|giai phap)(?:\s*(?:,|va)?\s*(?:nhiem vu|giai phap))?|nhom|muc|phan)\b(?! tram)"
 )
+_PLAN_TITLE = re.compile(
+    r"\bke hoach\b(?: nay| do)?.*\bten (?:day du|goi)?\b ?(?:la )?gi\b|\bten (?:day du )?cua (?:ban )?ke hoach\b"
+)
+_PART_COUNT = re.compile(r"\b(?:may|bao nhieu|nhung|cac) phan(?: lon| chinh)?\b(?! tram)")
 _BULLET_COUNT = re.compile(r"\b(?:may|bao nhieu)\s+(?:y|gach dau dong|noi dung|diem)\b")
 _LIST = re.compile(
     r"\b(?:liet ke|ke ten|neu ten|ten cac|nhung|cac|gom)\b.*"
@@ -58,6 +62,8 @@ class Asked(Enum):
     SECTION_LIST = "section_list"
     ARTICLE = "article"
     OWN_NUMBER = "own_number"
+    TITLE = "title"
+    PART_COUNT = "part_count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,10 @@ def parse_outline_question(text: str, outline: Outline) -> OutlineQuestion | Non
     if _OWN_NUMBER.search(folded) and not re.search(r"\bdieu\s*\d", folded):
         return OutlineQuestion(Asked.OWN_NUMBER)
     section = _section(folded, outline)
+    if section is None and _PLAN_TITLE.search(folded):
+        return OutlineQuestion(Asked.TITLE)
+    if section is None and _PART_COUNT.search(folded):
+        return OutlineQuestion(Asked.PART_COUNT)
     span = _RANGE.search(folded)
     if span and (_LIST.search(folded) or _TITLES.search(folded)):
         return OutlineQuestion(Asked.SECTION_LIST, section=span["a"], until=span["b"])

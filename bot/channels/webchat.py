@@ -54,7 +54,6 @@ _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 
 
-
 class WebChat:
     """The web chat: no password and no install, a random cookie names the chat.
 
