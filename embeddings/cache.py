@@ -1,5 +1,6 @@
 """A folder of built files that knows what it was built from; written aside, then renamed."""
 
+import hashlib
 import json
 import logging
 import shutil
@@ -15,22 +16,22 @@ class CacheError(Exception):
     """The folder cannot be written; the message names it and what to do."""
 
 
-def is_current(folder: Path, built_from: Mapping[str, str]) -> bool:
-    """Whether the folder holds what would be built from these sources."""
-    return _read_manifest(folder) == dict(built_from)
-
-
 def differences(folder: Path, built_from: Mapping[str, str]) -> list[str]:
     """Return the names of sources that have changed since the folder was built; all of them if it never was."""
-    manifest = _read_manifest(folder) or {}
-    return [name for name, value in built_from.items() if manifest.get(name) != value]
+    kept = _read_manifest(folder).get("built_from", {})
+    return [name for name, value in built_from.items() if kept.get(name) != value]
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether every file of the folder still is as it was built."""
+    return _read_manifest(folder).get("files") == _digests(folder)
 
 
 def refresh(folder: Path, built_from: Mapping[str, str], build: Callable[[Path], None]) -> None:
     """Replace the folder by a new build; until it is complete, the old one stays as it is.
 
     Args:
-        built_from: {source: fingerprint}; kept with the build and compared by is_current.
+        built_from: {source: fingerprint}; kept with the build and compared by differences.
         build: fills an empty folder.
     Raises:
         CacheError: the disk is full or the folder cannot be written.
@@ -42,7 +43,8 @@ def refresh(folder: Path, built_from: Mapping[str, str], build: Callable[[Path],
         raise CacheError(f"{folder}: cannot be written ({error.strerror}): check data_dir") from error
     try:
         build(fresh)
-        (fresh / _MANIFEST).write_text(json.dumps(dict(built_from)), encoding="utf-8")
+        manifest = {"built_from": dict(built_from), "files": _digests(fresh)}
+        (fresh / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
         _swap(fresh, folder)
     except OSError as error:
         raise CacheError(f"{folder}: cannot be written ({error.strerror}): check disk space and data_dir") from error
@@ -59,12 +61,21 @@ def _swap(fresh: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _read_manifest(folder: Path) -> dict[str, str] | None:
+def _digests(folder: Path) -> dict[str, str]:
+    digests = {}
+    for path in sorted(folder.iterdir()):
+        if path.name != _MANIFEST:
+            with path.open("rb") as file:
+                digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def _read_manifest(folder: Path) -> dict[str, dict[str, str]]:
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return None
+        return {}
     except (OSError, ValueError):
-        log.warning("index manifest in %s cannot be read; the index will be built again", folder)
-        return None
-    return manifest if isinstance(manifest, dict) else None
+        log.warning("index manifest in %s cannot be read", folder)
+        return {}
+    return manifest if isinstance(manifest, dict) else {}

@@ -239,6 +239,8 @@ def unanswered(answer: Answer, document: Document | None, *, noted: bool) -> str
             return f"Kế hoạch không có mục {facts.get('section', '')}. Đồng chí gõ “mục lục” để xem các mục."
         case Reason.NO_SUCH_ARTICLE:
             article = facts.get("article", "").replace("dieu-", "Điều ")
+            if "clause" in facts:
+                article = f"{article}, khoản {facts['clause']}"
             where = f"Bản đang lưu của {name}" if document else "Các văn bản đang có"
             return f"{where} không có {article}."
         case Reason.OWN_NUMBER:

@@ -51,7 +51,8 @@ def _mend_word(word: str) -> str:
 
 
 def _from_telex(word: str) -> str | None:
-    if not word.isascii() or not word.isalpha():
+    # "tw" is how Trung ương is written in numbers of documents, not Telex for "tư".
+    if not word.isascii() or not word.isalpha() or word == "tw":
         return None
     letters, tone = word, ""
     # The tone letter is typed last or right after the vowel: "ddangr", "ddarng".
@@ -67,7 +68,7 @@ def _from_telex(word: str) -> str | None:
 def _from_vni(word: str) -> str | None:
     if not re.fullmatch(r"(?:[a-z]+[1-9]{1,2})+[a-z]*[1-5]?", word):
         return None
-    for typed, meant in _VNI_LETTERS:
+    for typed, meant in (*_TELEX_LETTERS, *_VNI_LETTERS):
         word = word.replace(typed, meant)
     # "d9" may be typed apart from its letter, the tone anywhere after the vowel.
     tones = [c for c in word if c in _VNI_TONES]
@@ -78,6 +79,8 @@ def _from_vni(word: str) -> str | None:
 
 
 def _with_tone(letters: str, tone: str) -> str:
+    # Only "iê" and "yê" stand before "u"; the circumflex is what was left out.
+    letters = letters.replace("ieu", "iêu").replace("yeu", "yêu")
     if not tone:
         return letters
     marked = [i for i, c in enumerate(letters) if c in "âêôăơư"]

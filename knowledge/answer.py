@@ -454,7 +454,7 @@ class KnowledgeBase:
             return self.sections(self.plan.id, outline.groups, Reason.SECTION_COUNT)
         if asked.asked is Asked.SECTION_LIST:
             return self._range(asked, outline)
-        if asked.section is None or outline.heading(asked.section) is None:
+        if asked.section is None or asked.section not in outline.sections:
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NO_SUCH_SECTION, facts={"section": asked.section or ""})
         if asked.asked is Asked.BULLET:
             return self._bullet(asked, outline, k)
@@ -553,7 +553,7 @@ class KnowledgeBase:
 
     def _bullet(self, asked: OutlineQuestion, outline: Outline, k: int) -> Answer:
         bullets = outline.bullets(asked.section or "")
-        ordinal = len(bullets) if asked.ordinal == -1 else asked.ordinal or 1
+        ordinal = len(bullets) if asked.ordinal in (-1, None) else asked.ordinal
         if not 1 <= ordinal <= len(bullets):
             facts = {"section": asked.section or "", "count": str(len(bullets)), "ordinal": str(ordinal)}
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NO_SUCH_SECTION, facts=facts)
@@ -585,12 +585,24 @@ class KnowledgeBase:
         if not self._has(document_id, asked.section or ""):
             facts = {"article": asked.section or "", "document": self.documents[document_id].name}
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NO_SUCH_ARTICLE, facts=facts, document_ids=(document_id,))
-        clause = self.passages.get(f"{document_id}/{asked.section}.khoan-{asked.clause}")
-        if clause is not None:
-            return self.passage(clause.id, k=k)
+        if asked.clause is not None:
+            clause = self.passages.get(f"{document_id}/{asked.section}.khoan-{asked.clause}")
+            if clause is not None:
+                return self.passage(clause.id, k=k)
+            facts = {"article": asked.section or "", "clause": str(asked.clause)}
+            choices = (Choice("section", f"{document_id}/{asked.section}"),)
+            return Answer(
+                Outcome.NOT_IN_DOCUMENTS,
+                Reason.NO_SUCH_ARTICLE,
+                facts=facts,
+                choices=choices,
+                document_ids=(document_id,),
+            )
         return self.section(document_id, asked.section or "")
 
     def _has(self, document_id: str, section: str) -> bool:
+        if document_id not in self.documents:
+            return False
         return section in self._outlines[document_id].sections and not self.documents[document_id].metadata_only
 
     def _own_number(self) -> Answer:

@@ -1,5 +1,6 @@
 """Document -> passages, cut along the document's own structure."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ _NUMBERED_HEADING = re.compile(r"(\d+(?:\.\d+)*)\.\s+(?=\S)")
 _BULLET = re.compile(r"[-–•]\s+(?=\S)")
 _MARKDOWN_HEADING = re.compile(r"(#{1,6})\s+(?=\S)")
 _CHAPTER = re.compile(r"(?:Chương|CHƯƠNG|Phần|PHẦN)\s+(?:[IVXLC]+|\d+)\b")
+_SUBCHAPTER = re.compile(r"(?:Mục|MỤC)\s+(?:[IVXLC]+|\d+)\b\.?\s*(?=$|[A-ZÀ-ỸĐ])")
 _ARTICLE = re.compile(r"(?:Điều|ĐIỀU)\s+(\d+[a-zđ]?)\b[.:]?")
 _CLAUSE = re.compile(r"(\d{1,3})\.\s+(?=\S)")
 _POINT = re.compile(r"([a-zđ])\)\s+(?=\S)")
@@ -45,7 +47,7 @@ def chunk(document: Document) -> list[Passage]:
     marked = any(_MARKDOWN_HEADING.match(line) for line in lines)
     structured = articled or marked
     pieces = _cut_regulation(text) if structured else _cut_outline(text)
-    passages, seen = [], dict[str, int]()
+    passages, seen, wanted = [], dict[str, int](), {piece.locator for piece in pieces}
     for piece in pieces:
         words = text[piece.text_start : piece.end]
         words = _line_by_line(words) if structured else collapse(words)
@@ -53,7 +55,9 @@ def chunk(document: Document) -> list[Passage]:
             continue
         seen[piece.locator] = seen.get(piece.locator, 0) + 1
         if seen[piece.locator] > 1:
-            piece.locator += f"-{seen[piece.locator]}"
+            numbered = (f"{piece.locator}-{n}" for n in itertools.count(seen[piece.locator]))
+            piece.locator = next(locator for locator in numbered if locator not in wanted)
+            wanted.add(piece.locator)
         passages.append(
             Passage(
                 id=f"{document.id}/{piece.locator}",
@@ -76,6 +80,8 @@ def place(passage: Passage) -> str:
     if "#" in passage.locator:
         if passage.locator == TITLE_LOCATOR:
             return "tên văn bản"
+        if "#d" in passage.locator:
+            return f"mục {passage.section}, đoạn {passage.ordinal}"
         bullet = f", gạch đầu dòng {passage.ordinal}" if passage.ordinal else ""
         return f"mục {passage.section}{bullet}"
     parts = passage.locator.split(".")
@@ -128,6 +134,13 @@ def _cut_outline(text: str) -> list[_Piece]:
             text_start = start + indent + bullet.end()
             current = _Piece(f"{number}#{ordinal}", number, ordinal, headings, False, start, end, text_start)
             pieces.append(current)
+        elif body.strip() and current.ordinal == 0 and current.section != "0" and body[0].isupper():
+            # A heading goes on in small letters; what begins like a sentence is a paragraph of its own.
+            current.children += 1
+            number, headings = current.section, (*current.headings, titles[current.section])
+            locator = f"{number}#d{current.children}"
+            current = _Piece(locator, number, current.children, headings, False, start, end, start + indent)
+            pieces.append(current)
         elif body.strip():
             current.end = end
     return [piece for piece in pieces if piece.end > piece.start]
@@ -165,14 +178,14 @@ def _cut_regulation(text: str) -> list[_Piece]:
             continue
         marked = _MARKDOWN_HEADING.match(line)
         title = collapse(line[marked.end() :]) if marked else body
-        level = len(marked[1]) if marked else 2
+        level = len(marked[1]) if marked else 3
         article = _ARTICLE.match(title)
         if article and (marked or not _is_mention(title, article.end())):
             section, in_article, clause, pending_chapter = f"dieu-{article[1].lower()}", True, "", False
             current = open_section(section, level, title, end)
-        elif marked or (_CHAPTER.match(body) and len(body) < 120):
+        elif marked or ((_CHAPTER.match(body) or _SUBCHAPTER.match(body)) and len(body) < 120):
             section, in_article, clause = slug(title), False, ""
-            current = open_section(section, level if marked else 1, title, end)
+            current = open_section(section, level if marked else 1 if _CHAPTER.match(body) else 2, title, end)
             pending_chapter = not marked
         elif pending_chapter and body and body == body.upper():
             # A chapter's name stands on the line below its number.

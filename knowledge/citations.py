@@ -52,16 +52,25 @@ _TYPED_NUMBER = re.compile(
     rf"(?<![\w.])(?:(?P<kind>{_TYPED_KIND})\s*(?:so\s*)?)?(?P<n>\d{{1,4}})\s*[-–/ ]\s*(?P<symbol>{'|'.join(_SYMBOLS)})"
     rf"(?:\s*[-–/ ]\s*(?P<body>tw|tu|ubkttw|cp|ttg|bnv))?\b"
 )
-_TYPED_SHORT = re.compile(
-    rf"(?<![\w/-])(?P<kind>{_TYPED_KIND})\s*\.?(?:so\s*)?(?P<n>\d{{1,4}})(?![\w%]|[./-]\d)"
-    rf"(?P<more>(?:\s*(?:,|va|voi|/)\s*(?:(?:{_TYPED_KIND})\s*(?:so\s*)?)?\d{{1,4}}(?![\w%]|[./-]\d))*)"
+# A number behind a kind is a document's, unless it counts something ("quy định 3 tháng một lần", "kế hoạch 5 năm"), is
+# a year, or begins a date; "/" before three digits parts two documents ("QĐ 217/218").
+_SHORT_NUMBER = (
+    r"(?!(?:19|20)\d{2}\b)\d{1,4}(?![\w%]|[.-]\d|/(?!\d{3}(?!\d))\d)"
+    r"(?!\s*(?:dieu|khoan|muc|phan|diem|chuong|y)\b(?!\s*\d)|\s*nam\b(?!\s*\d{4}|\s+(?:o|trong|tai|dau)\b)"
+    r"|\s*(?:thang|ngay|lan|cach|nguoi|buoc|nhom|tuan|gio|noi dung|truong hop|bieu hien|nhiem ky)\b)"
 )
+_TYPED_SHORT = re.compile(
+    rf"(?<![\w/-])(?P<kind>{_TYPED_KIND})\s*\.?(?:so\s*)?(?P<n>{_SHORT_NUMBER})"
+    rf"(?P<more>(?:\s*(?:,|va|voi|/)\s*(?:(?:{_TYPED_KIND})\s*(?:so\s*)?)?{_SHORT_NUMBER})*)"
+)
+_BARE_NUMBER = re.compile(r"\s*(?:so\s+)?(?P<n>\d{3,4})\s*\??\s*")
 # A date counts only right behind the number it belongs to: "14-KL/TW ngày 20/3/2026", "26-NQ/TW (2008)".
 _TYPED_YEAR = re.compile(
     r"[\s,(]*(?:cua [a-z ]{2,30}?)?[\s,(]*(?:ngay\s*)?(?:\d{1,2}[/.-]\d{1,2}[/.-]|nam\s+|/|\()\s*((?:19|20)\d{2})\b"
 )
 _STATE_LAW = re.compile(
-    r"\b(?:(?:bo )?luat (?!su\b|le\b|phap\b)[a-z]+|nghi dinh|thong tu|phap lenh|hien phap|dieu le dang)\b"
+    r"\b(?:(?:bo )?(?<!ky )(?<!ki )(?<!phap )luat (?!su\b|le\b|phap\b)[a-z]+"
+    r"|nghi dinh|thong tu|phap lenh|hien phap|dieu le dang)\b"
 )
 
 
@@ -245,6 +254,12 @@ class CitationGraph:
                 if at >= 0:
                     rivals = tuple(d.id for d in self._cited_first if name in _names(d))
                     add(Mention(name, document.number or document.title, rivals, True, at, at + len(name)))
+        bare = _BARE_NUMBER.fullmatch(folded)
+        if bare:
+            numbered = [d for d in self._cited_first if d.number and re.match(rf"{bare['n']}-", d.number)]
+            if len(numbered) == 1:
+                number = numbered[0].number or ""
+                add(Mention(bare["n"], number, (numbered[0].id,), True, bare.start("n"), bare.end("n")))
         return sorted(mentions, key=lambda mention: mention.start)
 
     def _typed(self, digits: str, kind: str, match: re.Match[str], span: tuple[int, int]) -> Mention:
@@ -264,14 +279,13 @@ class CitationGraph:
             known = [d for d in known if d.issued_on is None or d.issued_on.year == int(year[1])]
             records = [r for r in records if r.issued_on is None or r.issued_on.year == int(year[1])]
         number = known[0].number if known else records[0].number if records else None
+        letters = f"-{symbol.upper().replace('QD', 'QĐ')}" if symbol else ""
+        number = number or f"{digits}{letters}{f'/{body.upper()}' if body else ''}"
         if year is not None and not known:
-            number = f"{number or digits} năm {year[1]}"
-        typed = (
-            f"{digits}-{symbol.upper().replace('QD', 'QĐ')}{f'/{body.upper()}' if body else ''}" if symbol else digits
-        )
+            number = f"{number} năm {year[1]}"
         return Mention(
             typed=match.string[span[0] : span[1]],
-            number=number or typed,
+            number=number,
             document_ids=tuple(document.id for document in known),
             cited=bool(records),
             start=span[0],

@@ -8,7 +8,7 @@ import resource
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -256,14 +256,23 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
             with path.open("rb") as packed:
                 unpacked = zstandard.ZstdDecompressor().stream_reader(packed)
-                yield from (json.loads(line) for line in io.TextIOWrapper(unpacked, encoding="utf-8"))
+                yield from _objects(io.TextIOWrapper(unpacked, encoding="utf-8"), path)
         else:
             with path.open(encoding="utf-8") as lines:
-                yield from (json.loads(line) for line in lines if line.strip())
+                yield from _objects(lines, path)
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file") from error
     except ValueError as error:
         raise DatasetError(f"{path}: not one JSON object a line: {error}") from error
+
+
+def _objects(lines: Iterable[str], path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict) or not {"id", "text"} <= row.keys():
+                raise DatasetError(f"{path}: line {number} needs an object with id and text")
+            yield row
 
 
 def _qrels(path: Path) -> dict[str, dict[str, float]]:

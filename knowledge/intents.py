@@ -6,7 +6,9 @@ from enum import Enum
 from knowledge.model import Smalltalk
 from knowledge.text import collapse, fold
 
-_GREETING = re.compile(r"^(?:(?:xin |kinh |em |chau |toi )?chao|hello|hi|alo|a lo|hey|good morning)\b")
+_GREETING = re.compile(
+    r"^(?:(?:xin |kinh |em |chau |toi )?chao(?! (?:co|mung|don)\b)|hello|hi(?! sinh)|alo|a lo|hey|good morning)\b"
+)
 _IDENTITY_FIRST = re.compile(r"^(?:(?:xin )?chao )?(?:ban|dong chi|tro ly|bot) (?:la ai|ten (?:la )?gi)\b")
 # Said after a greeting, these ask nothing: "chào đồng chí, tôi mới vào lần đầu".
 _INTRODUCES = re.compile(r"\b(?:moi (?:vao|dung|biet)|lan dau|rat vui|khoe|lam quen|chuc)\b")
@@ -24,7 +26,10 @@ _IDENTITY = re.compile(
 _ACKNOWLEDGED = re.compile(
     r"^(?:ok|oke|oki|okay|vang|da|duoc roi|tot|hay|tuyet|ro roi|hieu roi|u|uh|da vang)(?: a| nhe)?$"
 )
-_ASKING = re.compile(r"\?|\b(?:gi|nao|bao nhieu|bao lau|ai|dau|sao|the nao|ntn|khong|ko|may|khi nao|cho hoi|noi)\b")
+_ASKING = re.compile(
+    r"\?|\b(?:gi|nao|bao nhieu|bao lau|ai|dau|sao|the nao|ntn|khong|ko|may|khi nao|noi"
+    r"|cho (?:(?:toi|em|chau|minh) )?hoi)\b"
+)
 _SMALLTALK_WORDS = 10
 
 _PATTERNS = {
@@ -100,7 +105,7 @@ class FollowUp(Enum):
 def smalltalk(text: str) -> Smalltalk | None:
     """Return which pleasantry a text is, or None when it asks something."""
     folded = collapse(re.sub(r"[^\w\s?]", " ", fold(text)))
-    if _IDENTITY.search(folded.rstrip("? ")) or _IDENTITY_FIRST.search(folded):
+    if _asks_who_we_are(folded, text):
         return Smalltalk.IDENTITY
     if _GOODBYE.search(folded) and not _ASKING.search(folded):
         return Smalltalk.GOODBYE
@@ -113,6 +118,15 @@ def smalltalk(text: str) -> Smalltalk | None:
     if _ACKNOWLEDGED.search(folded):
         return Smalltalk.ACKNOWLEDGED
     return None
+
+
+def _asks_who_we_are(folded: str, text: str) -> bool:
+    found = _IDENTITY.search(folded.rstrip("? ")) or _IDENTITY_FIRST.search(folded)
+    # Where accents are typed, "ban" and "bản" are not "bạn".
+    is_another_ban = (
+        found is not None and "ban" in found[0].split() and not text.isascii() and "bạn" not in text.lower()
+    )
+    return found is not None and not is_another_ban
 
 
 def citation_asked(text: str) -> CitationAsked | None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from knowledge.query import Query
 from knowledge.text import accented_key, fold, pairs, syllables
 
+_EVERYWHERE = "*"
+
 
 def index_tokens(text: str) -> list[str]:
     """Return what a text is indexed by: folded syllables, folded pairs, and syllables as accented.
@@ -36,7 +38,7 @@ class LexicalIndex:
         self._retriever = retriever
         self._ids: dict[str, int] = retriever.vocab_dict
         self.size = size
-        self.vocabulary = sorted(t for t in self._ids if t and t[0] != "=" and "_" not in t)
+        self.vocabulary = sorted(t for t in self._ids if t and t[0] not in "=*" and "_" not in t)
         self.ambiguous = ambiguous
         counts = np.diff(retriever.scores["indptr"])
         self._frequency = counts
@@ -45,8 +47,9 @@ class LexicalIndex:
     def build(cls, texts: Sequence[str], function_words: frozenset[str]) -> "LexicalIndex":
         """Index texts; function_words are accented keys that carry no content."""
         retriever = _bm25s().BM25()
-        if texts:
-            retriever.index([index_tokens(text) for text in texts], show_progress=False)
+        # Without a single word, or a single text, there would be nothing to index: so each text gets one word more.
+        tokens = [[*index_tokens(text), _EVERYWHERE] for text in texts] or [[_EVERYWHERE]]
+        retriever.index(tokens, show_progress=False)
         return cls(retriever, len(texts), _ambiguous(texts, function_words))
 
     @classmethod
@@ -88,7 +91,7 @@ class LexicalIndex:
         if not ids or not self.size:
             return np.zeros(self.size, dtype=np.float32)
         found: NDArray[np.float32] = self._retriever.get_scores_from_ids(ids)
-        return found
+        return found[: self.size]
 
 
 def _bm25s() -> Any:

@@ -52,10 +52,11 @@ def load_documents(folder: Path) -> list[Document]:
     """
     if not folder.is_dir():
         raise DocumentError(folder, "no such folder: set documents.folder in config.yaml to the documents")
-    documents = [load_document(path) for path in sorted(folder.iterdir()) if path.suffix in {".md", ".txt"}]
-    if not documents:
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix in {".md", ".txt"}]
+    if not paths:
         raise DocumentError(folder, "holds no .md or .txt document")
-    _refuse_repeats(documents, folder)
+    documents = [load_document(path) for path in paths]
+    _refuse_repeats(documents, paths)
     return documents
 
 
@@ -77,6 +78,8 @@ def load_document(path: Path) -> Document:
         raw += entry_raw
     try:
         entry = yaml.safe_load(entry_text)
+    except ValueError as error:
+        raise DocumentError(origin, f"registry entry holds a wrong date or number: {error}") from error
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         raise DocumentError(origin, f"registry entry is not valid YAML near line {line}") from error
@@ -122,6 +125,11 @@ def _to_document(path: Path, entry: dict[str, Any], text: str, sha256: str) -> D
             raise DocumentError(path, f"registry entry needs '{key}' as a list")
         return value
 
+    def numbers(key: str) -> frozenset[int]:
+        if not all(isinstance(value, int) for value in listed(key)):
+            raise DocumentError(path, f"registry entry needs '{key}' as a list of article numbers")
+        return frozenset(listed(key))
+
     def one_of(kind: type[E], key: str) -> E:
         try:
             return kind(text_of(key).lower())
@@ -154,8 +162,8 @@ def _to_document(path: Path, entry: dict[str, Any], text: str, sha256: str) -> D
         short_title=text_of("short_title", required=False) or None,
         cited_in_plan=tuple(str(section) for section in listed("cited_in_plan")),
         aliases=tuple(clean(str(alias)) for alias in listed("aliases")),
-        partly_checked_articles=frozenset(int(n) for n in listed("articles_partly")),
-        unchecked_articles=frozenset(int(n) for n in listed("articles_unverified")),
+        partly_checked_articles=numbers("articles_partly"),
+        unchecked_articles=numbers("articles_unverified"),
         metadata_only=bool(entry.get("metadata_only", False)),
         is_plan=bool(entry.get("is_plan", False)),
     )
@@ -177,16 +185,15 @@ def _replacement(path: Path, text: str) -> Replacement | None:
     )
 
 
-def _refuse_repeats(documents: Iterable[Document], folder: Path) -> None:
-    seen: dict[object, str] = {}
-    for document in documents:
-        keys: list[object] = [document.id]
+def _refuse_repeats(documents: Iterable[Document], paths: Iterable[Path]) -> None:
+    seen: dict[str, str] = {}
+    for document, path in zip(documents, paths, strict=True):
+        keys = [f"id {document.id}"]
         if document.number is not None:
-            keys.append((document.number, document.issued_on))
+            keys.append(f"{document.number} of {document.issued_on or 'no date'}")
         if document.is_plan:
             keys.append("the plan")
         for key in keys:
             if key in seen:
-                problem = f"and {seen[key]} are the same document ({key}): keep one of them"
-                raise DocumentError(folder / document.id, problem)
+                raise DocumentError(path, f"and {seen[key]} are the same document ({key}): keep one of them")
             seen[key] = document.id

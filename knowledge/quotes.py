@@ -12,6 +12,7 @@ from knowledge.text import collapse, fold, pairs, syllables
 
 log = logging.getLogger(__name__)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-ZÀ-ỸĐ“\"])")
+_NOTE = re.compile(r"^> ?", re.MULTILINE)
 _CLAUSE_END = re.compile(r"(?<=[.!?;])\s+")
 # A passage that fits a phone's screen is shown whole; of a longer one, the clause that answers comes first.
 SHOWN_WHOLE = 420
@@ -24,7 +25,8 @@ class Quoter:
 
     def __init__(self, documents: Sequence[Document], lexical: LexicalIndex) -> None:
         self._documents = {document.id: document for document in documents}
-        self._stored = {document.id: collapse(document.text) for document in documents}
+        # ">" marks the lines of a note; it is no word of it.
+        self._stored = {d.id: collapse(_NOTE.sub("", d.text)) for d in documents}
         self._lexical = lexical
 
     def whole(self, passage: Passage) -> Quote | None:

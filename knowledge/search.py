@@ -221,13 +221,7 @@ def _load(
         if folder.exists():
             log.info("index was built from other %s: building it again", " and ".join(changed))
         return None, None
-    try:
-        lexical = LexicalIndex.load(folder, len(entries))
-        vectors = VectorIndex.load(folder / "vectors.faiss")
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        log.warning("index in %s cannot be read (%s): building it again", folder, type(error).__name__)
+    if not cache.is_intact(folder):
+        log.warning("index in %s is damaged: building it again", folder)
         return None, None
-    if vectors.size != len(entries) or vectors.dim != encoder.dim:
-        log.warning("index in %s is not whole: building it again", folder)
-        return None, None
-    return lexical, vectors
+    return LexicalIndex.load(folder, len(entries)), VectorIndex.load(folder / "vectors.faiss")

@@ -45,6 +45,7 @@ _CLAUSE = re.compile(r"\b(?:khoan|k)\s*(?P<clause>\d{1,3})(?![\d/%])")
 _OWN_NUMBER = re.compile(
     r"\b(?:ke hoach|van ban)\b.*"
     r"\b(?:so (?:bao nhieu|may|hieu)|ky ngay|ngay ky|ban hanh (?:ngay|khi)|ngay (?:ban hanh|nao)|ai ky)\b"
+    r"|\bai ky (?:ban )?ke hoach\b"
 )
 STRUCTURE_WORDS = frozenset(
     "muc phan tieu de so thu y gach dau dong nhom nhiem vu giai phap noi dung gom ke hoach ban liet ten cuoi cung ban"
@@ -181,4 +182,4 @@ def _pick(sections: Sequence[str], ordinal: int) -> str:
     """Return the n-th section; one past the end gives a number that does not exist, to be said so."""
     if ordinal == -1:
         return sections[-1]
-    return sections[ordinal - 1] if ordinal <= len(sections) else str(ordinal)
+    return sections[ordinal - 1] if 1 <= ordinal <= len(sections) else str(ordinal)

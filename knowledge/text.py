@@ -7,16 +7,18 @@ from itertools import pairwise
 
 # Control, zero-width and bidirectional characters carry no words; some of them break a terminal.
 _INVISIBLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 )
+_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SPACES = re.compile(r"\s+")
 _SYLLABLE = re.compile(r"[^\W_]+")
 _TONES = {"\u0300": "2", "\u0301": "1", "\u0303": "4", "\u0309": "3", "\u0323": "5"}
 
 
 def clean(text: str) -> str:
-    """Return text in NFC, without control, zero-width and bidirectional characters; line breaks stay."""
-    return _INVISIBLE.sub("", unicodedata.normalize("NFC", text.replace("\r\n", "\n")))
+    """Return text in NFC, without control, zero-width and bidirectional characters; every line break is "\\n"."""
+    # A zero-width character may part a letter from its accent, so it goes before the two are composed.
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", _BREAKS.sub("\n", text)))
 
 
 def collapse(text: str) -> str:
