@@ -132,6 +132,7 @@ class CitationGraph:
     def __init__(self, documents: Sequence[Document], passages: Sequence[Passage]) -> None:
         self._documents = {document.id: document for document in documents}
         self._cited_first = sorted(documents, key=lambda d: (not d.cited_in_plan, d.id))
+        self._names = {document.id: _names(document) for document in documents}
         self.records = tuple(record for passage in passages for record in self._records(passage))
 
     def _records(self, passage: Passage) -> Iterator[CitationRecord]:
@@ -249,10 +250,10 @@ class CitationGraph:
                 span = (match.start("more") + other.start(), match.start("more") + other.end())
                 add(self._typed(other[0], match["kind"], match, span))
         for document in self._cited_first:
-            for name in _names(document):
+            for name in self._names[document.id]:
                 at = folded.find(name)
                 if at >= 0:
-                    rivals = tuple(d.id for d in self._cited_first if name in _names(d))
+                    rivals = tuple(d.id for d in self._cited_first if name in self._names[d.id])
                     add(Mention(name, document.number or document.title, rivals, True, at, at + len(name)))
         bare = _BARE_NUMBER.fullmatch(folded)
         if bare:

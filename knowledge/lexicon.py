@@ -1,5 +1,6 @@
 """lexicon.yaml: what people write -> what the documents say."""
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -56,7 +57,8 @@ class Lexicon:
         Raises:
             LexiconError: an entry lacks its fields.
         """
-        self._by_first: dict[str, list[_Entry]] = defaultdict(list)
+        self._by_words: dict[tuple[str, ...], list[_Entry]] = defaultdict(list)
+        self._longest = 0
         self._unclear: dict[tuple[str, ...], tuple[str, ...]] = {}
         try:
             for entry in content["abbreviations"]:
@@ -69,6 +71,7 @@ class Lexicon:
         except (KeyError, TypeError, AttributeError) as error:
             raise LexiconError(f"lexicon.yaml: an entry lacks a field: {error}") from error
         self.function_words = frozenset(accented_key(word) for word in words)
+        self.folded_function_words = frozenset(fold(word) for word in words)
 
     def _add_abbreviation(self, entry: dict[str, Any]) -> None:
         if "canonical" in entry:
@@ -97,7 +100,8 @@ class Lexicon:
             return
         folded = tuple(fold(token) for token in tokens)
         keys = tuple(accented_key(token) for token in tokens)
-        self._by_first[folded[0]].append(_Entry(keys, folded, tuple(syllables(canonical)), weight))
+        self._by_words[folded].append(_Entry(keys, folded, tuple(syllables(canonical)), weight))
+        self._longest = max(self._longest, len(folded))
 
     def expand(self, tokens: Sequence[str]) -> list[Expansion]:
         """Return formal wordings for parts of a question, in the order of those parts.
@@ -119,10 +123,10 @@ class Lexicon:
 
     def _matches(self, folded: list[str], keys: list[str]) -> Iterator[Expansion]:
         seen: set[tuple[tuple[str, ...], int]] = set()
-        for start, first in enumerate(folded):
-            for entry in self._by_first.get(first, ()):
-                end = start + len(entry.folded)
-                if tuple(folded[start:end]) != entry.folded or (entry.canonical, start) in seen:
+        spans = itertools.product(range(len(folded)), range(1, self._longest + 1))
+        for start, end in ((start, start + length) for start, length in spans if start + length <= len(folded)):
+            for entry in self._by_words.get(tuple(folded[start:end]), ()):
+                if (entry.canonical, start) in seen:
                     continue
                 if all(k in {e, f} for k, e, f in zip(keys[start:end], entry.keys, entry.folded, strict=True)):
                     seen.add((entry.canonical, start))

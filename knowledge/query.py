@@ -39,14 +39,13 @@ def parse_query(text: str, lexicon: Lexicon, keep_unaccented: frozenset[str] = f
     tokens = tuple(syllables(mended))
     folded = tuple(fold(token) for token in tokens)
     small_talk = _small_talk(folded, lexicon)
-    folded_function_words = {fold(word).rstrip("12345") for word in lexicon.function_words}
 
     def carries_content(position: int) -> bool:
         token = tokens[position]
         if position in small_talk or accented_key(token) in lexicon.function_words:
             return False
         bare = token == folded[position]
-        return not (bare and token in folded_function_words and token not in keep_unaccented)
+        return not (bare and token in lexicon.folded_function_words and token not in keep_unaccented)
 
     return Query(
         text=mended,

@@ -93,6 +93,11 @@ class Outline:
         """Return the passages of a section that can be quoted, in order."""
         return [p for p in self._passages if p.section == section and p.kind is PassageKind.BODY]
 
+    @property
+    def bodies(self) -> list[Passage]:
+        """Return every passage that can be quoted as an answer, in order."""
+        return [p for p in self._passages if p.kind is PassageKind.BODY]
+
     def children(self, section: str) -> list[str]:
         """Return the sections right below one ("2" -> "2.1" … "2.5"); "" for the top."""
         depth = section.count(".") + 1 if section else 0
@@ -106,7 +111,7 @@ class Outline:
 
     def next_passage(self, passage: Passage, step: int = 1) -> Passage | None:
         """Return the quotable passage `step` places on, or None past either end."""
-        bodies = [p for p in self._passages if p.kind is PassageKind.BODY]
+        bodies = self.bodies
         if passage not in bodies:
             return None
         at = bodies.index(passage) + step

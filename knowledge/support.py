@@ -34,7 +34,15 @@ class Evidence:
         return 1 / (1 + math.exp(-(_SHARE * self.share + _PHRASES * self.phrases + _STRENGTH * self.strength + _BIAS)))
 
 
-def evidence(query: Query, text: str, index: LexicalIndex, near: Mapping[int, Sequence[str]], score: float) -> Evidence:
+def words_and_pairs(text: str) -> frozenset[str]:
+    """Return what a text holds: its syllables, without accents and as accented, and its folded pairs."""
+    folded = syllables(fold(text))
+    return frozenset({*folded, *pairs(folded), *(accented_key(token) for token in syllables(text))})
+
+
+def evidence(
+    query: Query, held: frozenset[str], index: LexicalIndex, near: Mapping[int, Sequence[str]], score: float
+) -> Evidence:
     """Return how far a text speaks of a question.
 
     A word counts as held when the text has it (with the same accents, if it was typed with any), has a word that
@@ -42,12 +50,10 @@ def evidence(query: Query, text: str, index: LexicalIndex, near: Mapping[int, Se
     count like words: "lương tối thiểu" is not held by a text that has "lương" and "thiểu" apart.
 
     Args:
+        held: words_and_pairs of the text.
         near: for unknown words, by position, what they may have been misspelt from.
         score: BM25 score of the text for the question.
     """
-    tokens = syllables(text)
-    folded = [fold(token) for token in tokens]
-    held = {*folded, *pairs(folded), *(accented_key(token) for token in tokens)}
     explained = _explained(query, held)
     total = found = phrases = 0.0
     for position, token in enumerate(query.folded):
@@ -76,7 +82,7 @@ def _words(query: Query, near: Mapping[int, Sequence[str]], position: int) -> li
     return [query.folded[position], *near.get(position, ())]
 
 
-def _explained(query: Query, held: set[str]) -> set[int]:
+def _explained(query: Query, held: frozenset[str]) -> set[int]:
     """Positions of words whose formal wording the text holds."""
     positions: set[int] = set()
     for expansion in query.expansions:
