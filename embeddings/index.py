@@ -27,11 +27,16 @@ class VectorIndex:
         Raises:
             RuntimeError: the file is not an index of faiss.
         """
-        return cls(faiss.read_index(str(path)))
+        return cls(faiss.deserialize_index(np.frombuffer(path.read_bytes(), dtype=np.uint8)))
 
     def save(self, path: Path) -> None:
-        """Write the index to a file."""
-        faiss.write_index(self._index, str(path))
+        """Write the index to a file.
+
+        Raises:
+            OSError: the disk is full or the file cannot be written.
+        """
+        # faiss' own writer keeps quiet about a full disk when the index is small.
+        path.write_bytes(faiss.serialize_index(self._index).tobytes())
 
     @property
     def size(self) -> int:

@@ -143,26 +143,28 @@ class KnowledgeBase(Shelf):
             near = outline.next_passage(passage, step)
             if near is None:
                 return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.LAST_SECTION, topic=topic)
-            return self.passage(near.id, k=k, rest=_without(topic.hits, near.id), question=topic.question)
+            return self.passage(near.id, k=k, rest=self._others(topic.hits, near.id), question=topic.question)
         if kind is FollowUp.MORE:
-            return self.passage(passage.id, k=k, rest=_without(topic.hits, passage.id), question=topic.question)
+            return self.passage(passage.id, k=k, rest=self._others(topic.hits, passage.id), question=topic.question)
         if kind is FollowUp.OTHERS:
-            others = [h for h in _without(topic.hits, passage.id) if h in self.passages]
+            others = self._others(topic.hits, passage.id)
             if not others:
                 return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.LAST_SECTION, topic=topic)
-            return self.passage(others[0], k=k, rest=tuple(others[1:]), question=topic.question)
+            return self.passage(others[0], k=k, rest=others[1:], question=topic.question)
         if not topic.question or sum(query.is_content) > 5:
             return None
         shown = passage.id if intents.asks_who_else(query.text) else None
         alone = self._by_passages.answer(query, (), k, near=passage.section, without=shown)
         both = self._search.parse(f"{topic.question} {query.text}")
         joined = self._by_passages.answer(both, (), k, near=passage.section, without=shown)
-        answer = joined if joined.outcome is Outcome.ANSWERED else alone
+        # The question before only helps to find; what is shown must speak of what is asked now.
+        speaks = joined.outcome is Outcome.ANSWERED and self._by_passages.speaks_of(query, joined.hits[0].passage_id)
+        answer = joined if speaks or alone.outcome is not Outcome.ANSWERED else alone
         return replace(answer, query=both.text if answer is joined else query.text)
 
-
-def _without(hits: Sequence[str], passage_id: str) -> tuple[str, ...]:
-    return tuple(hit for hit in hits if hit != passage_id)
+    def _others(self, hits: Sequence[str], passage_id: str) -> tuple[str, ...]:
+        """Return the other passages of a topic that still are in the store."""
+        return tuple(hit for hit in hits if hit != passage_id and hit in self.passages)
 
 
 def build_knowledge(

@@ -9,6 +9,7 @@ from knowledge.model import Document, Passage, PassageKind
 from knowledge.text import collapse, slug
 
 _NUMBERED_HEADING = re.compile(r"(\d+(?:\.\d+)*)\.\s+(?=\S)")
+_ROMAN_HEADING = re.compile(r"([IVXLC]+)\.\s+(?=\S)")
 _BULLET = re.compile(r"[-–•]\s+(?=\S)")
 _MARKDOWN_HEADING = re.compile(r"(#{1,6})\s+(?=\S)")
 _CHAPTER = re.compile(r"(?:Chương|CHƯƠNG|Phần|PHẦN)\s+(?:[IVXLC]+|\d+)\b")
@@ -81,7 +82,8 @@ def place(passage: Passage) -> str:
         if passage.locator == TITLE_LOCATOR:
             return "tên văn bản"
         if "#d" in passage.locator:
-            return f"mục {passage.section}, đoạn {passage.ordinal}"
+            where = f"mục {passage.section}, " if passage.section != "0" else ""
+            return f"{where}đoạn {passage.ordinal}"
         bullet = f", gạch đầu dòng {passage.ordinal}" if passage.ordinal else ""
         return f"mục {passage.section}{bullet}"
     parts = passage.locator.split(".")
@@ -116,13 +118,17 @@ def _cut_outline(text: str) -> list[_Piece]:
     titles: dict[str, str] = {}
     current = _Piece(TITLE_LOCATOR, "0", 0, (), True, 0, 0, 0)
     pieces.append(current)
+    part = ""
     for start, end, line in _lines(text):
         indent = len(line) - len(line.lstrip())
         body = line.lstrip()
         if _RULE.match(body):
             continue
-        if heading := _NUMBERED_HEADING.match(body):
-            number = heading[1]
+        roman = _ROMAN_HEADING.match(body)
+        if heading := roman or _NUMBERED_HEADING.match(body):
+            # Under Roman parts the numbers begin again: "II.1".
+            part = f"{heading[1]}." if roman else part
+            number = heading[1] if roman else f"{part}{heading[1]}"
             titles[number] = collapse(body)
             current = _Piece(f"{number}#0", number, 0, _above(titles, number), True, start, end, start + indent)
             pieces.append(current)
@@ -143,7 +149,20 @@ def _cut_outline(text: str) -> list[_Piece]:
             pieces.append(current)
         elif body.strip():
             current.end = end
+    if len(pieces) == 1:
+        pieces = _cut_paragraphs(text)
     return [piece for piece in pieces if piece.end > piece.start]
+
+
+def _cut_paragraphs(text: str) -> list[_Piece]:
+    """Cut a text without numbers, headings or bullets: its first line is the title, the others are paragraphs."""
+    pieces: list[_Piece] = []
+    for start, end, line in _lines(text):
+        if line.strip():
+            locator = f"0#d{len(pieces)}" if pieces else TITLE_LOCATOR
+            indent = len(line) - len(line.lstrip())
+            pieces.append(_Piece(locator, "0", len(pieces), (), not pieces, start, end, start + indent))
+    return pieces
 
 
 def _above(titles: dict[str, str], number: str) -> tuple[str, ...]:
@@ -158,6 +177,8 @@ def _cut_regulation(text: str) -> list[_Piece]:
     current: _Piece | None = None
     section, in_article, clause = "", False, ""
     pending_chapter = False
+    # In Markdown a number further in belongs to the point above it; elsewhere the margin means nothing.
+    marked_text = any(_MARKDOWN_HEADING.match(line) for line in text.splitlines())
 
     def open_section(locator: str, level: int, heading: str, end: int) -> _Piece:
         for deeper in [n for n in levels if n >= level]:
@@ -170,6 +191,7 @@ def _cut_regulation(text: str) -> list[_Piece]:
 
     for start, end, line in _lines(text):
         body = line.strip()
+        indent = len(line) - len(line.lstrip())
         if line.startswith("# "):
             # The title speaks of the text itself; what stands under it is kept, shown, never an answer.
             locator = slug(line)
@@ -193,14 +215,18 @@ def _cut_regulation(text: str) -> list[_Piece]:
             if current is not None:
                 current.headings = tuple(levels[n] for n in sorted(levels))
                 current.start = current.end = current.text_start = end
-        elif current is not None and line == line.lstrip() and (item := _CLAUSE.match(line)):
+        elif current is not None and not (marked_text and indent) and (item := _CLAUSE.match(body)):
             clause = f"{section}.{'khoan' if in_article else 'y'}-{item[1]}"
-            current = _Piece(clause, section, int(item[1]), current.headings, False, start, end, item.end() + start)
+            current = _Piece(
+                clause, section, int(item[1]), current.headings, False, start, end, start + indent + item.end()
+            )
             pieces.append(current)
-        elif current is not None and in_article and line == line.lstrip() and (item := _POINT.match(line)):
+        elif current is not None and in_article and not (marked_text and indent) and (item := _POINT.match(body)):
             locator = f"{clause or section}.diem-{item[1]}"
             ordinal = 1 + sum(p.section == section for p in pieces)
-            current = _Piece(locator, section, ordinal, current.headings, False, start, end, item.end() + start)
+            current = _Piece(
+                locator, section, ordinal, current.headings, False, start, end, start + indent + item.end()
+            )
             pieces.append(current)
         elif current is None:
             if body:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge import intents
+from knowledge.chunker import heading_name
 from knowledge.citations import Mention, names_state_law
 from knowledge.fuzzy import neighbours
 from knowledge.model import Answer, Choice, Hit, Outcome, Passage, PassageKind, Quote, Reason
@@ -16,7 +17,7 @@ from knowledge.search import Search
 from knowledge.shelf import Shelf
 from knowledge.structure import STRUCTURE_WORDS
 from knowledge.support import Evidence, evidence, words_and_pairs
-from knowledge.text import fold
+from knowledge.text import fold, syllables
 
 _NEAREST = 2
 _MOST_QUOTES = 3
@@ -24,6 +25,7 @@ _NEAR_BOOST = 1.2
 # In a regulation, what stands outside its articles ("Hiệu lực", "Văn bản liên quan") answers less often.
 _OUTSIDE_ARTICLES = 0.75
 _CONSIDERED = 10
+_MOSTLY = 0.5
 _REMEMBERED = 2000
 _LEAST_WORDS = 3
 _SEVERAL = re.compile(
@@ -226,7 +228,13 @@ class PassageAnswers:
         )
 
     def _quote(self, passage: Passage, query: Query, *, whole: bool) -> list[Quote]:
-        """Quote a passage; an opening that only announces a list ("một trong sáu trường hợp:") brings the list."""
+        """Quote a passage; one that only announces a list ("một trong sáu trường hợp:") brings the list.
+
+        Who asks for what an article is headed ("căn cứ miễn nhiệm") gets the whole article, not one clause of it.
+        """
+        if self._asks_for_heading(passage, query):
+            bullets = self._shelf.outline(passage.document_id).bullets(passage.section)
+            return [quote for quote in map(self._shelf.quoter.whole, bullets) if quote]
         whole = whole or _ENUMERATES.search(fold(query.text)) is not None
         quote = self._shelf.quoter.whole(passage) if whole else self._shelf.quoter.answering(passage, query)
         quotes = [quote] if quote else []
@@ -235,6 +243,13 @@ class PassageAnswers:
                 listed = self._shelf.quoter.whole(item)
                 quotes += [listed] if listed else []
         return quotes
+
+    def _asks_for_heading(self, passage: Passage, query: Query) -> bool:
+        if self._shelf.documents[passage.document_id].is_plan or not passage.headings:
+            return False
+        heading = syllables(fold(heading_name(passage.headings[-1])))
+        asked = {token for token, kept in zip(query.folded, query.is_content, strict=True) if kept}
+        return len(heading) >= _LEAST_WORDS and set(heading) <= asked
 
     def _nearest(self, hits: Sequence[Hit]) -> Answer:
         sections: list[str] = []
@@ -250,11 +265,11 @@ class PassageAnswers:
         """Ask back when a question has few words and several sections of the plan hold all of them."""
         query, hits = looked.query, looked.hits
         shares = {passage_id: seen.share for passage_id, seen in looked.found.items()}
-        words = [
+        words = {
             token
             for token, kept in zip(query.folded, query.is_content, strict=True)
             if kept and token not in STRUCTURE_WORDS and token not in _DUTY_WORDS
-        ]
+        }
         if not 0 < len(words) <= self._thresholds.ambiguous_words:
             return None
         best_by_section: dict[str, Hit] = {}
@@ -268,6 +283,11 @@ class PassageAnswers:
             return None
         choices = tuple(Choice("in_section", hit.passage_id) for hit in rivals[:3])
         return Answer(Outcome.AMBIGUOUS, Reason.WHICH_SECTION, choices=choices)
+
+    def speaks_of(self, query: Query, passage_id: str) -> bool:
+        """Whether a passage holds most of what a question asks."""
+        near = neighbours(query, self._search.lexical)
+        return evidence(query, self._held(passage_id), self._search.lexical, near, 0.0).share >= _MOSTLY
 
     def _held(self, passage_id: str) -> frozenset[str]:
         held = self._known.get(passage_id)

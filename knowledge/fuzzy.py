@@ -51,4 +51,8 @@ def mended_tokens(query: Query, near: dict[int, list[str]]) -> list[str]:
 def near_quote(query: Query, folded_texts: Sequence[str]) -> list[float]:
     """Return for each folded text how well its best stretch matches the folded question, 0 to 1."""
     asked = " ".join(query.folded)
-    return [fuzz.partial_ratio(asked, text) / 100 for text in folded_texts]
+    # A text shorter than the question can only match a part of it, however well.
+    return [
+        fuzz.partial_ratio(asked, text) / 100 * min(1.0, len(text) / len(asked)) if asked else 0.0
+        for text in folded_texts
+    ]

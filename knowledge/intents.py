@@ -58,10 +58,11 @@ _BASIS = re.compile(
     r"|\bvan ban nao\b.*\bcan cu\b"
 )
 
-_NEXT_SECTION = re.compile(r"\b(?:muc|phan)\s+(?:sau|tiep theo|ke tiep|tiep|ke)\b")
+_NEXT_SECTION = re.compile(r"\b(?:muc|phan)\s+(?:sau|tiep theo|ke tiep)\b|\b(?:muc|phan)\s+(?:tiep|ke)$")
 _PREVIOUS_SECTION = re.compile(r"\b(?:muc|phan)\s+(?:truoc|lien truoc)\b")
 _NEXT_PASSAGE = re.compile(
-    r"\b(?:doan|y|gach dau dong|dieu|khoan|noi dung)\s+(?:sau|tiep theo|ke tiep|tiep|ke)\b|^(?:tiep|doc tiep|xem tiep)$"
+    r"\b(?:doan|y|gach dau dong|dieu|khoan|noi dung)\s+(?:sau|tiep theo|ke tiep)\b"
+    r"|\b(?:doan|y|dieu|khoan)\s+(?:tiep|ke)$|^(?:tiep|doc tiep|xem tiep)$"
 )
 _PREVIOUS_PASSAGE = re.compile(r"\b(?:doan|y|gach dau dong|dieu|khoan|noi dung)\s+(?:truoc|lien truoc)\b")
 _MORE = re.compile(
@@ -72,7 +73,8 @@ _OTHERS = re.compile(
     r"\bcon (?:o )?(?:gi|dau|cho nao|doan nao|muc nao|y nao) (?:nua|khac)\b|\b(?:cho|muc|doan) (?:nao )?khac\b"
 )
 _ELSE = re.compile(r"^(?:the |vay )?con\b")
-_CONTINUES = re.compile(r"^(?:the|con|vay|the con|vay con|the thi|vay thi|roi|con ve|the ve)\b")
+_CONTINUES = re.compile(r"^(?:the|con|vay|roi)\b")
+_CONTINUES_ACCENTED = re.compile(r"^(?:thế|còn|vậy|rồi)\b", re.IGNORECASE)
 _THAT_DOCUMENT = re.compile(
     r"\b(?:van ban|quy dinh|quyet dinh|ket luan|nghi quyet|huong dan|chuong trinh|no)\s*(?:do|nay|ay|kia)\b|^no\b"
 )
@@ -160,7 +162,11 @@ def follow_up(text: str) -> FollowUp | None:
         (_MORE, FollowUp.MORE),
         (_CONTINUES, FollowUp.CONTINUES),
     )
-    return next((kind for pattern, kind in patterns if pattern.search(folded)), None)
+    kind = next((kind for pattern, kind in patterns if pattern.search(folded)), None)
+    # "con cái", "vay nặng lãi": where accents are typed, they tell these from "còn" and "vậy".
+    if kind is FollowUp.CONTINUES and not text.isascii() and not _CONTINUES_ACCENTED.search(text.strip()):
+        return None
+    return kind
 
 
 def asks_who_else(text: str) -> bool:

@@ -85,7 +85,9 @@ def load_document(path: Path) -> Document:
         raise DocumentError(origin, f"registry entry is not valid YAML near line {line}") from error
     if not isinstance(entry, dict):
         raise DocumentError(origin, "registry entry must be a list of 'key: value' lines")
-    return _to_document(path, entry, clean(text), hashlib.sha256(raw).hexdigest())
+    if not clean(text).strip():
+        raise DocumentError(path, "is empty: put the document's text into it or remove it")
+    return _to_document(path.stem, origin, entry, clean(text), hashlib.sha256(raw).hexdigest())
 
 
 def _read(path: Path) -> bytes:
@@ -110,7 +112,7 @@ def _split_front_matter(path: Path, text: str) -> tuple[str, str]:
     return found[1], text[found.end() :]
 
 
-def _to_document(path: Path, entry: dict[str, Any], text: str, sha256: str) -> Document:
+def _to_document(document_id: str, path: Path, entry: dict[str, Any], text: str, sha256: str) -> Document:
     def text_of(key: str, *, required: bool = True) -> str:
         value = entry.get(key)
         if value is None and not required:
@@ -143,10 +145,8 @@ def _to_document(path: Path, entry: dict[str, Any], text: str, sha256: str) -> D
             issued_on = date.fromisoformat(str(entry["date"]))
         except ValueError as error:
             raise DocumentError(path, "registry entry needs 'date' as YYYY-MM-DD") from error
-    if not text.strip():
-        raise DocumentError(path, "is empty")
     return Document(
-        id=path.stem,
+        id=document_id,
         number=text_of("number", required=False) or None,
         kind=one_of(DocumentKind, "kind"),
         title=text_of("title"),

@@ -17,6 +17,7 @@ _CLAUSE_END = re.compile(r"(?<=[.!?;])\s+")
 # A passage that fits a phone's screen is shown whole; of a longer one, the clause that answers comes first.
 SHOWN_WHOLE = 420
 _KEPT_SUPPORT = 0.85
+_MOST_CLAUSES = 6
 _WORTH_CUTTING = 0.6
 
 
@@ -88,7 +89,7 @@ class Quoter:
         wanted = _KEPT_SUPPORT * self._weight(text, query)
         best = text
         for first in range(len(marks) - 1):
-            for last in range(first + 1, len(marks)):
+            for last in range(first + 1, min(first + _MOST_CLAUSES, len(marks))):
                 window = text[marks[first] : marks[last]].strip()
                 if len(window) < len(best) and self._weight(window, query) >= wanted > 0:
                     best = window
