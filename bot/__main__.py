@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import io
 import json
 import sys
 import time
@@ -18,6 +19,10 @@ EXIT_MISUSED = 2
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status: 0 well, 1 something failed, 2 wrong settings or arguments."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        # Whatever the locale says, we speak UTF-8; what is not is shown as such instead of ending the program.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
     options = _parse(arguments)
     try:
         config = load_config(options.config)

@@ -1,6 +1,7 @@
 """Builds everything once and passes it on."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -105,15 +106,15 @@ async def run(config: Config) -> None:
     channels = _channels(config, gateway, store)
     if not channels:
         raise ChannelError("no channel is on: set web.enabled to true or TUSOI_TELEGRAM__TOKEN to a token")
-    opened: list[Channel] = []
-    try:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    # The stack closes every channel that was opened, the last one first, even when one of them cannot close.
+    async with contextlib.AsyncExitStack() as opened:
         for channel in channels:
             await channel.start()
-            opened.append(channel)
-        await _until_stopped(opened)
-    finally:
-        for channel in reversed(opened):
-            await channel.stop()
+            opened.push_async_callback(channel.stop)
+        await _until_stopped(channels, stopped)
 
 
 def _channels(config: Config, gateway: Gateway, store: Store) -> list[Channel]:
@@ -128,11 +129,7 @@ def _channels(config: Config, gateway: Gateway, store: Store) -> list[Channel]:
     return channels
 
 
-async def _until_stopped(channels: list[Channel]) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+async def _until_stopped(channels: list[Channel], stopped: asyncio.Event) -> None:
     waiting = [asyncio.create_task(stopped.wait()), *(asyncio.create_task(c.wait()) for c in channels)]
     done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:

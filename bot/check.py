@@ -14,7 +14,7 @@ from knowledge.answer import index_entries
 from knowledge.lexicon import LexiconError, load_lexicon
 from knowledge.loader import DocumentError, load_documents
 from knowledge.search import built_from
-from storage.database import DatabaseError, migration_head, open_database, schema_version
+from storage.database import DatabaseError, explain, knows_schema, migration_head, open_database, schema_version
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 # A clock before the day this was written is wrong, and so would be every due date.
@@ -59,9 +59,13 @@ def _database(config: Config) -> tuple[bool, str]:
     try:
         version = schema_version(engine)
     except SQLAlchemyError as error:
-        return False, f"{kind} cannot be reached ({type(error).__name__}): check database.url"
+        return False, explain(engine, error)
+    except (ValueError, TypeError):
+        return False, "database.url has an option with a wrong value: check what follows '?'"
     if version is None:
         return True, f"{kind}, new: the tables are made at the first start"
+    if not knows_schema(version):
+        return False, f"{kind}, schema {version} of a newer program: install that version or restore an older backup"
     if version != migration_head():
         return True, f"{kind}, schema {version}: brought to {migration_head()} at the next start"
     return True, f"{kind}, schema {version}"

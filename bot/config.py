@@ -40,13 +40,13 @@ class EncoderConfig(_Section):
     model: str = "hashing"
     query_prompt: str = ""
     passage_prompt: str = ""
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
+    batch_size: Annotated[int, Field(ge=1, le=4096, strict=True)] = 32
 
 
 class SearchConfig(_Section):
     """How wide the search looks."""
 
-    candidates: Annotated[int, Field(ge=1, le=1000)] = 50
+    candidates: Annotated[int, Field(ge=1, le=1000, strict=True)] = 50
 
 
 class WebConfig(_Section):
@@ -54,7 +54,7 @@ class WebConfig(_Section):
 
     enabled: bool = True
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
     secure_cookies: bool = False
 
 
@@ -76,7 +76,7 @@ Identity = Annotated[str, StringConstraints(pattern=r"^[a-z]+:\S+$")]
 
 
 class Config(_Section):
-    """Everything a deployer sets; relative paths count from the folder of config.yaml."""
+    """Everything a deployer sets; data_dir and the documents' folders count from the folder of config.yaml."""
 
     data_dir: Path = Path("data")
     database: DatabaseConfig = DatabaseConfig()
@@ -110,14 +110,23 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] | None 
         if isinstance(values.get(section), dict) and key in values[section]:
             name = f"{PREFIX}{section}__{key}".upper()
             raise ConfigError(f"{section}.{key} is a secret: set {name} in the environment or in .env, not in {path}")
-    variables = dotenv_values(path.parent / ".env") if environment is None else {}
+    variables = _read_dotenv(path.parent / ".env") if environment is None else {}
+    origins: dict[str, str] = {}
     for name, value in {**variables, **(os.environ if environment is None else environment)}.items():
-        if name.startswith(PREFIX) and value is not None:
-            _set(values, name.removeprefix(PREFIX).lower().split("__"), value, name)
+        # An empty variable says nothing, as in a shell.
+        if name.startswith(PREFIX) and value:
+            keys = name.removeprefix(PREFIX).lower().split("__")
+            _set(values, keys, value, name)
+            origins[".".join(keys)] = name
+    for key, kept in values.items():
+        if kept is None and isinstance(getattr(Config.model_fields.get(key), "default", None), _Section):
+            # A section whose lines are all commented out.
+            values[key] = {}
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_explain(error, path)) from error
+        # Without its cause, which quotes what was given, secrets too.
+        raise ConfigError(_explain(error, path, origins)) from None
     home = path.parent
     documents = config.documents
     return config.model_copy(
@@ -128,6 +137,13 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] | None 
             ),
         }
     )
+
+
+def _read_dotenv(path: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(path)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 (byte {error.start}): save it again as UTF-8") from error
 
 
 def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
@@ -158,23 +174,38 @@ def _set(values: dict[str, Any], keys: list[str], value: str, name: str) -> None
         if not isinstance(inner, dict):
             raise ConfigError(f"{name}: '{key}' has no settings of its own")
         values = inner
-    if tuple(keys) in SECRETS:
-        values[keys[-1]] = value or None
-        return
+    # A text stays as it was given: "query: " would be YAML for something else.
+    values[keys[-1]] = value if _is_text(keys) else _parsed(value)
+
+
+def _parsed(value: str) -> Any:
     try:
-        values[keys[-1]] = yaml.safe_load(value) if value else ""
+        return yaml.safe_load(value)
     except yaml.YAMLError:
-        values[keys[-1]] = value
+        return value
 
 
-def _explain(error: ValidationError, path: Path) -> str:
+def _is_text(keys: list[str]) -> bool:
+    section: Any = Config
+    for key in keys[:-1]:
+        field = getattr(section, "model_fields", {}).get(key)
+        section = field.annotation if field else None
+    field = getattr(section, "model_fields", {}).get(keys[-1])
+    return field is not None and field.annotation in (str, str | None, Path, SecretStr | None)
+
+
+def _explain(error: ValidationError, path: Path, origins: Mapping[str, str]) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
+    where = origins.get(key) or next((n for k, n in origins.items() if key.startswith(f"{k}.")), None) or str(path)
     section: Any = Config
     for part in first["loc"][:-1]:
         inner = section.model_fields.get(part) if isinstance(part, str) and section else None
         section = getattr(inner, "annotation", None) if inner else None
     if first["type"] == "extra_forbidden":
         known = sorted(getattr(section, "model_fields", {}))
-        return f"{path}: unknown key '{key}'; allowed: {', '.join(known)}"
-    return f"{path}: '{key}': {first['msg']}; got {first['input']!r}"
+        return f"{where}: unknown key '{key}'; allowed: {', '.join(known)}"
+    # What stands where a password may stand is not repeated.
+    is_secret = first["loc"][0] in ("database", "telegram")
+    got = "" if is_secret else f"; got {first['input']!r}"
+    return f"{where}: '{key}': {first['msg']}{got}"

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
@@ -27,13 +30,29 @@ def open_database(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database not in (None, "", ":memory:"):
-                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(Path(str(parsed.database)).parent)
             engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S})
             _set_up_sqlite(engine)
             return engine
         return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError, ImportError, OSError) as error:
-        raise DatabaseError(f"database.url cannot be used: {error}") from error
+    except (NoSuchModuleError, ImportError) as error:
+        raise DatabaseError(
+            f"database.url: no driver for {parsed.drivername}: use sqlite:/// or postgresql+psycopg://"
+        ) from error
+    except (ArgumentError, ValueError):
+        # Without its cause, which may quote the password.
+        raise DatabaseError(
+            "database.url is not a URL of a database: use postgresql+psycopg://user:password@host/name, with signs "
+            "such as @ in the password written as %40"
+        ) from None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DatabaseError(f"{folder}: cannot be made ({reason}): check data_dir or database.url") from error
 
 
 def _set_up_sqlite(engine: Engine) -> None:
@@ -54,9 +73,18 @@ def _set_up_sqlite(engine: Engine) -> None:
 
 def migration_head() -> str | None:
     """Return the newest revision this program knows."""
+    return _scripts().get_current_head()
+
+
+def knows_schema(version: str) -> bool:
+    """Whether a revision is one of this program's."""
+    return version in {script.revision for script in _scripts().walk_revisions()}
+
+
+def _scripts() -> "ScriptDirectory":
     from alembic.script import ScriptDirectory
 
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    return ScriptDirectory(str(MIGRATIONS))
 
 
 def migrate(engine: Engine) -> bool:
@@ -65,17 +93,33 @@ def migrate(engine: Engine) -> bool:
     Raises:
         DatabaseError: the database cannot be reached, or is newer than this program.
     """
-    from alembic.util import CommandError
-
     try:
-        if schema_version(engine) == migration_head():
+        version = schema_version(engine)
+        if version == migration_head():
             return False
+        if version is not None and not knows_schema(version):
+            raise DatabaseError(
+                f"database has schema {version}, made by a newer version of this program: install that version or "
+                "restore an older backup"
+            )
         _upgrade(engine)
-    except CommandError as error:
-        raise DatabaseError(f"database has a schema this program does not know: {error}") from error
     except SQLAlchemyError as error:
-        raise DatabaseError(f"database cannot be brought up to date: {_one_line(error)}") from error
+        raise DatabaseError(explain(engine, error)) from error
+    except (ValueError, TypeError) as error:
+        raise DatabaseError("database.url has an option with a wrong value: check what follows '?'") from error
     return True
+
+
+def explain(engine: Engine, error: SQLAlchemyError) -> str:
+    """Return in one line what is wrong and what to do, without what a server says, which may quote a password."""
+    cause = getattr(error, "orig", None) or error
+    url = engine.url
+    if url.get_backend_name() == "sqlite":
+        return f"{url.database}: {cause}: move it away or set database.url to another file"
+    # An "@" of the password that was not written as %40 has come into the host.
+    host = (url.host or "localhost").rpartition("@")[2]
+    where = f"database {url.database!r} on {host}{f':{url.port}' if url.port else ''}"
+    return f"{where} cannot be used ({type(cause).__name__}): check that it runs and that database.url is right"
 
 
 def _upgrade(engine: Engine) -> None:
@@ -85,6 +129,9 @@ def _upgrade(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Two programs that start at once take turns; the second finds nothing left to do.
+            connection.execute(text("SELECT pg_advisory_xact_lock(20261123)"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -108,7 +155,3 @@ def session(engine: Engine) -> Iterator[Session]:
     """Give a session; commit when the block ends well, roll back when it raises."""
     with Session(engine, expire_on_commit=False) as opened, opened.begin():
         yield opened
-
-
-def _one_line(error: SQLAlchemyError) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]

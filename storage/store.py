@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.database import session
-from storage.tables import ButtonRow, ConversationRow, MessageRow, WantedDocumentRow
+from storage.tables import Base, ButtonRow, ConversationRow, MessageRow, WantedDocumentRow
 
 # Read aloud, typed or logged, an id should not be mistaken: no vowels, no look-alikes.
 _ID_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
@@ -87,9 +88,9 @@ class Transaction:
         query = select(ConversationRow).filter_by(channel=channel, chat_id=chat_id).with_for_update()
         row = self._session.scalar(query)
         if row is None:
-            row = ConversationRow(channel=channel, chat_id=chat_id, topic={}, created_at=now, updated_at=now)
-            self._session.add(row)
-            self._session.flush()
+            values = {"channel": channel, "chat_id": chat_id, "topic": {}, "created_at": now, "updated_at": now}
+            self._insert_unless_there(ConversationRow, values)
+            row = self._session.scalars(query).one()
         return Conversation(row.id, row.channel, row.chat_id, row.topic)
 
     def find_conversation(self, channel: str, chat_id: str) -> Conversation | None:
@@ -195,10 +196,9 @@ class Transaction:
 
     def want_document(self, document_id: str, *, now: datetime) -> int:
         """Put a document on the list of texts to load; return how often it was asked for."""
-        row = self._session.get(WantedDocumentRow, document_id, with_for_update=True)
-        if row is None:
-            row = WantedDocumentRow(document_id=document_id, requests=0, first_at=now, last_at=now)
-            self._session.add(row)
+        values = {"document_id": document_id, "requests": 0, "first_at": now, "last_at": now}
+        self._insert_unless_there(WantedDocumentRow, values)
+        row = self._session.get_one(WantedDocumentRow, document_id, with_for_update=True)
         row.requests, row.last_at = row.requests + 1, now
         self._session.flush()
         return row.requests
@@ -207,6 +207,11 @@ class Transaction:
         """Return (document id, requests), the most wanted first."""
         query = select(WantedDocumentRow).order_by(WantedDocumentRow.requests.desc(), WantedDocumentRow.document_id)
         return [(row.document_id, row.requests) for row in self._session.scalars(query)]
+
+    def _insert_unless_there(self, table: type[Base], values: Mapping[str, Any]) -> None:
+        """Insert a row; another transaction that was faster is waited for and left as it is."""
+        insert = postgresql.insert if self._session.get_bind().dialect.name == "postgresql" else sqlite.insert
+        self._session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
     def _with_buttons(self, rows: Sequence[MessageRow]) -> list[StoredMessage]:
         buttons: dict[int, list[StoredButton]] = {}

@@ -12,6 +12,7 @@ from handlers.messages import IncomingMessage
 from storage.store import Store, StoredMessage
 
 _PERSON = "local"
+_LONGEST_NAME = 128
 
 
 class CommandError(Exception):
@@ -45,16 +46,19 @@ class Console:
                 answer = self._obey(line)
             except CommandError as error:
                 answer = {"error": str(error)}
-            out.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            out.write(_writable(json.dumps(answer, ensure_ascii=False)) + "\n")
             out.flush()
 
     def _obey(self, line: str) -> dict[str, Any]:
         try:
             command = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CommandError(f"not a JSON line: {error}") from error
         if not isinstance(command, dict):
             raise CommandError("a line must be a JSON object")
+        command = {key: _writable(value) if isinstance(value, str) else value for key, value in command.items()}
+        if len(str(command.get("user", ""))) > _LONGEST_NAME:
+            raise CommandError(f"a user's name has at most {_LONGEST_NAME} characters")
         match command:
             case {"now": str(when)}:
                 self._set_clock(when)
@@ -67,13 +71,13 @@ class Console:
                 return {"messages": []}
             case {"user": str(user), "text": str(text)}:
                 sent = self._send(user, text=text)
-            case {"user": str(user), "choose": int(number)}:
+            case {"user": str(user), "choose": int(number)} if not isinstance(number, bool):
                 sent = self._send(user, button_id=self._choice(user, number))
             case {"user": str(user), "tap": str(button_id)}:
                 sent = self._send(user, button_id=button_id)
             case {"user": str(user), "file": str(path)}:
-                if not Path(path).is_file():
-                    raise CommandError(f"no such file: {path}")
+                if not _is_file(path):
+                    raise CommandError(f"no such file: {path[:200]}")
                 sent = self._send(user, file_name=Path(path).name)
             case _:
                 raise CommandError("expected user with text, choose, tap or file; or now, block, unblock")
@@ -81,14 +85,15 @@ class Console:
 
     def _set_clock(self, when: str) -> None:
         try:
-            now = datetime.fromisoformat(when)
-        except ValueError as error:
-            raise CommandError(f"not a time: {when}") from error
-        if now.tzinfo is None:
+            read = datetime.fromisoformat(when)
+            now = read.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise CommandError(f"not a time: {when[:40]}") from error
+        if read.tzinfo is None:
             raise CommandError("a time needs its zone, such as +07:00")
         if self._now is not None and now < self._now:
             raise CommandError("the clock never goes backwards")
-        self._now = now.astimezone(UTC)
+        self._now = now
 
     def _choice(self, user: str, number: int) -> str:
         with self._store.transaction() as transaction:
@@ -105,13 +110,24 @@ class Console:
             channel=self.name,
             chat_id=user,
             external_id=secrets.token_hex(8),
-            # A program may send half a surrogate pair, which no database keeps.
-            text=text.encode("utf-8", "replace").decode("utf-8"),
+            text=text,
             sent_at=self._now or datetime.now(UTC),
             button_id=button_id,
             file_name=file_name,
         )
         return self._gateway.receive_now(message).replies
+
+
+def _writable(text: str) -> str:
+    """Return text that can be kept and written: a program may send half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def draw(message: StoredMessage) -> str:

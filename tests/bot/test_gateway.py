@@ -50,7 +50,7 @@ class Counting:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self, message: IncomingMessage, _conversation: Conversation, _transaction: Transaction) -> list[Reply]:
+    def __call__(self, *_: object) -> list[Reply]:
         self.calls += 1
         return [say(f"lần {self.calls}", Button("A", "a", "1"), Button("B", "b", "2")), say("hết")]
 

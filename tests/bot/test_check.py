@@ -1,0 +1,130 @@
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from bot.app import build_knowledge_base, open_store
+from bot.check import Finding, check
+from bot.config import Config, load_config
+from storage.database import migration_head, open_database
+
+PROJECT = Path(__file__).parent.parent.parent
+NOW = datetime(2026, 12, 5, 1, 0, tzinfo=UTC)
+NAMES = ["configuration", "database", "documents", "model", "index", "tokens", "disk", "clock"]
+
+
+def a_config(data_dir: Path, **environment: str) -> Config:
+    variables = {f"TUSOI_{name}": value for name, value in environment.items()}
+    return load_config(PROJECT / "config.yaml", {"TUSOI_DATA_DIR": str(data_dir), **variables})
+
+
+def findings(config: Config, now: datetime = NOW) -> dict[str, Finding]:
+    found = list(check(config, now=now))
+    assert [finding.name for finding in found] == NAMES
+    assert not [finding for finding in found if "\n" in finding.detail or not finding.detail]
+    return {finding.name: finding for finding in found}
+
+
+def unwell(found: dict[str, Finding]) -> list[str]:
+    return [name for name, finding in found.items() if not finding.ok]
+
+
+def test_all_is_well_before_and_after_the_first_start(tmp_path: Path) -> None:
+    config = a_config(tmp_path / "data")
+    before = findings(config)
+    assert unwell(before) == []
+    assert "new" in before["database"].detail
+    assert "not built yet" in before["index"].detail
+    open_store(config)
+    build_knowledge_base(config)
+    after = findings(config)
+    assert unwell(after) == []
+    assert migration_head() in after["database"].detail.split()
+    assert "current" in after["index"].detail
+    assert [path.name for path in (tmp_path / "data").iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_time_is_shown_as_in_hanoi_and_a_clock_in_the_past_is_not_well(tmp_path: Path) -> None:
+    assert findings(a_config(tmp_path))["clock"].detail == "05/12/2026 08:00 in Asia/Ho_Chi_Minh"
+    assert unwell(findings(a_config(tmp_path), datetime(1970, 1, 1, tzinfo=UTC))) == ["clock"]
+
+
+def test_a_missing_documents_folder_makes_only_what_needs_it_unwell(tmp_path: Path) -> None:
+    config = a_config(tmp_path / "data", DOCUMENTS__FOLDER=str(tmp_path / "nowhere"))
+    found = findings(config)
+    assert unwell(found) == ["documents", "index"]
+    assert str(tmp_path / "nowhere") in found["documents"].detail
+
+
+def test_a_broken_document_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    shutil.copytree(PROJECT / "knowledge" / "documents", folder)
+    (folder / "144-qd-tw-2024.md").write_bytes(b"---\n\xff")
+    found = findings(a_config(tmp_path / "data", DOCUMENTS__FOLDER=str(folder)))
+    assert not found["documents"].ok
+    assert "144-qd-tw-2024.md" in found["documents"].detail
+
+
+def test_documents_without_the_plan_are_not_well(tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    shutil.copytree(PROJECT / "knowledge" / "documents", folder, ignore=shutil.ignore_patterns("ke-hoach-*"))
+    assert unwell(findings(a_config(tmp_path / "data", DOCUMENTS__FOLDER=str(folder)))) == ["documents"]
+
+
+def test_an_index_of_other_documents_is_not_well_and_says_what_to_do(tmp_path: Path) -> None:
+    config = a_config(tmp_path)
+    build_knowledge_base(config)
+    (tmp_path / "index" / "manifest.json").write_text('{"format": "0"}', encoding="utf-8")
+    finding = findings(config)["index"]
+    assert not finding.ok
+    assert "python -m bot reload" in finding.detail
+    build_knowledge_base(config)
+    assert findings(config)["index"].ok
+
+
+def test_a_database_that_is_none_is_not_well(tmp_path: Path) -> None:
+    (tmp_path / "tu-soi.db").write_text("Kính gửi chi bộ.\n" * 100, encoding="utf-8")
+    assert unwell(findings(a_config(tmp_path))) == ["database"]
+
+
+def test_an_unreachable_postgresql_is_not_well_and_its_password_does_not_show(tmp_path: Path) -> None:
+    config = a_config(tmp_path, DATABASE__URL="postgresql+psycopg://u:geheim@127.0.0.1:1/x")
+    found = findings(config)
+    assert not found["database"].ok
+    assert "database.url" in found["database"].detail
+    assert not [finding for finding in found.values() if "geheim" in finding.detail]
+
+
+def test_a_database_from_an_older_program_is_well(tmp_path: Path) -> None:
+    config = a_config(tmp_path)
+    open_store(config)
+    with open_database(config.database_url).begin() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+    assert unwell(findings(config)) == []
+
+
+def test_a_database_from_a_newer_program_is_not_well(tmp_path: Path) -> None:
+    config = a_config(tmp_path)
+    open_store(config)
+    with open_database(config.database_url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert unwell(findings(config)) == ["database"]
+
+
+def test_a_data_folder_that_cannot_be_made_is_not_well(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    config = a_config(tmp_path / "file" / "data")
+    found = findings(config)
+    assert {"database", "disk"} <= set(unwell(found))
+    assert str(tmp_path / "file") in found["disk"].detail
+
+
+@pytest.mark.parametrize(
+    ("token", "well"), [("123456:AAbbCC-dd_ee", True), ("geheim token", False), ("123456", False), ("abc:def", False)]
+)
+def test_the_form_of_a_token_is_looked_at_and_the_token_is_not_shown(tmp_path: Path, token: str, well: bool) -> None:
+    finding = findings(a_config(tmp_path, TELEGRAM__TOKEN=token))["tokens"]
+    assert finding.ok is well
+    assert token not in finding.detail
