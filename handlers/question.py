@@ -139,8 +139,13 @@ def documents_reply(knowledge: KnowledgeBase, offset: int) -> Reply:
 
 
 def cited_in_reply(passage_id: str, knowledge: KnowledgeBase, offset: int) -> Reply:
-    """Return the documents that a passage cites, and cards to open, from one offset on."""
-    ids = dict.fromkeys(r.document_id for r in knowledge.graph.records if r.passage_id == passage_id and r.document_id)
+    """Return the documents that a passage cites, and cards to open, from one offset on.
+
+    Raises:
+        KeyError: no such passage.
+    """
+    passage = knowledge.passages[passage_id]
+    ids = dict.fromkeys(r.document_id for r in knowledge.graph.records if r.passage_id == passage.id and r.document_id)
     documents = [knowledge.documents[d] for d in ids if not knowledge.documents[d].is_plan]
     lines = [texts.document_line(document, knowledge.successor(document)) for document in documents[offset:]]
     blocks = (Block(BlockKind.TEXT, texts.CITED_HERE), Block(BlockKind.TEXT, "\n".join(lines)))
