@@ -12,6 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.static import StaticEncoder
+
+BUNDLED = Path(__file__).parent / "bundled"
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -122,11 +125,13 @@ class SentenceTransformerEncoder:
 
 
 def make_encoder(model: str, *, query_prompt: str = "", passage_prompt: str = "", batch_size: int = 32) -> Encoder:
-    """Return the encoder that a configuration names: "hashing", or a folder or hub name.
+    """Return the encoder that a configuration names: "bundled", "hashing", or a folder or hub name.
 
     Raises:
         EncoderError: the model cannot be loaded.
     """
+    if model == "bundled":
+        return StaticEncoder(BUNDLED)
     if model == "hashing":
         return HashingEncoder()
     return SentenceTransformerEncoder(

@@ -1,5 +1,6 @@
 """VectorIndex over faiss."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import faiss
@@ -37,6 +38,13 @@ class VectorIndex:
         """
         # faiss' own writer keeps quiet about a full disk when the index is small.
         path.write_bytes(faiss.serialize_index(self._index).tobytes())
+
+    def similarities(self, vector: NDArray[np.float32], ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the inner products of one query vector [dim] with some of the vectors, [len(ids)]."""
+        if not ids:
+            return np.zeros(0, dtype=np.float32)
+        kept: NDArray[np.float32] = self._index.reconstruct_batch(np.asarray(ids, dtype=np.int64))
+        return kept @ vector
 
     @property
     def size(self) -> int:

@@ -155,12 +155,18 @@ class PassageAnswers:
         if not hits:
             return None
         near = neighbours(query, self._search.lexical)
-        scores = self._search.lexical_scores(query, [hit.passage_id for hit in hits])
+        ids = [hit.passage_id for hit in hits]
+        scores, similarities = self._search.lexical_scores(query, ids), self._search.similarities(query, ids)
         found = {
-            hit.passage_id: evidence(
-                query, self._held(hit.passage_id), self._search.lexical, near, scores[hit.passage_id]
+            id_: evidence(
+                query,
+                self._held(id_),
+                self._search.lexical,
+                near,
+                score=scores[id_],
+                similarity=similarities[id_],
             )
-            for hit in hits
+            for id_ in ids
         }
         best = max(hits[:3], key=lambda hit: (self._is_enough(query, hit, found[hit.passage_id]), hit.score))
         return _Looked(query, tuple(hits), found, best)
@@ -287,7 +293,8 @@ class PassageAnswers:
     def speaks_of(self, query: Query, passage_id: str) -> bool:
         """Whether a passage holds most of what a question asks."""
         near = neighbours(query, self._search.lexical)
-        return evidence(query, self._held(passage_id), self._search.lexical, near, 0.0).share >= _MOSTLY
+        held = self._held(passage_id)
+        return evidence(query, held, self._search.lexical, near, score=0.0, similarity=0.0).share >= _MOSTLY
 
     def _held(self, passage_id: str) -> frozenset[str]:
         held = self._known.get(passage_id)

@@ -91,6 +91,12 @@ class Search:
         scores = self._lexical.scores(query)
         return {entry_id: float(scores[self._positions[entry_id]]) for entry_id in ids}
 
+    def similarities(self, query: Query, ids: Sequence[str]) -> dict[str, float]:
+        """Return how near some entries are to a query as the encoder sees it, by id; -1 to 1."""
+        vector = self._encoder.encode_queries([query.text])[0]
+        found = self._vectors.similarities(vector, [self._positions[entry_id] for entry_id in ids])
+        return dict(zip(ids, map(float, found), strict=True))
+
     def search(
         self,
         query: Query,

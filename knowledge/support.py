@@ -10,28 +10,31 @@ from knowledge.text import accented_key, fold, pairs, syllables
 
 _EXPLAINED = 0.5
 # Fitted on development questions: which of them the first passage found really answers.
-_SHARE, _PHRASES, _STRENGTH, _BIAS = 6.3, 0.074, 0.43, -3.9
+_WEIGHTS, _BIAS = (6.3, 0.074, 0.43, 0.0), -3.9
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Three views of how far a passage speaks of a question; more is better.
+    """Four views of how far a passage speaks of a question; more is better.
 
     Attributes:
         share: of the question's content that the passage holds, 0 to 1, rare words counting more.
         phrases: rareness of the neighbouring content words that stand together in the passage too, in nats; does not
             shrink when much else is said around the question.
         strength: BM25 score with synonyms, by the square root of the question's content words.
+        similarity: of the question and the passage as the encoder sees them, -1 to 1.
     """
 
     share: float
     phrases: float
     strength: float
+    similarity: float
 
     @property
     def confidence(self) -> float:
-        """How likely the passage answers the question, 0 to 1; a logistic model of the three, see docs/figures.md."""
-        return 1 / (1 + math.exp(-(_SHARE * self.share + _PHRASES * self.phrases + _STRENGTH * self.strength + _BIAS)))
+        """How likely the passage answers the question, 0 to 1; a logistic model of the four, see docs/figures.md."""
+        views = (self.share, self.phrases, self.strength, self.similarity)
+        return 1 / (1 + math.exp(-_BIAS - sum(weight * view for weight, view in zip(_WEIGHTS, views, strict=True))))
 
 
 def words_and_pairs(text: str) -> frozenset[str]:
@@ -41,7 +44,13 @@ def words_and_pairs(text: str) -> frozenset[str]:
 
 
 def evidence(
-    query: Query, held: frozenset[str], index: LexicalIndex, near: Mapping[int, Sequence[str]], score: float
+    query: Query,
+    held: frozenset[str],
+    index: LexicalIndex,
+    near: Mapping[int, Sequence[str]],
+    *,
+    score: float,
+    similarity: float,
 ) -> Evidence:
     """Return how far a text speaks of a question.
 
@@ -53,6 +62,7 @@ def evidence(
         held: words_and_pairs of the text.
         near: for unknown words, by position, what they may have been misspelt from.
         score: BM25 score of the text for the question.
+        similarity: of the question and the text as the encoder sees them.
     """
     explained = _explained(query, held)
     total = found = phrases = 0.0
@@ -74,7 +84,10 @@ def evidence(
         total, found, phrases = total + weight, found + weight * has, phrases + weight * together
     words = sum(query.is_content)
     return Evidence(
-        share=found / total if total else 0.0, phrases=phrases, strength=score / math.sqrt(words) if words else 0.0
+        share=found / total if total else 0.0,
+        phrases=phrases,
+        strength=score / math.sqrt(words) if words else 0.0,
+        similarity=similarity,
     )
 
 
