@@ -201,9 +201,10 @@ def _documents(config: Config, options: argparse.Namespace) -> int:
 
 def _reload(config: Config, options: argparse.Namespace) -> int:
     from bot.app import build_knowledge_base
+    from knowledge.answer import index_entries
 
     knowledge = build_knowledge_base(config)
-    counts = {"documents": len(knowledge.documents), "passages": len(knowledge.passages)}
+    counts = {"documents": len(knowledge.documents), "passages": len(index_entries(list(knowledge.documents.values())))}
     if options.json:
         _print_json(counts)
     else:

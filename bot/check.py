@@ -4,11 +4,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.app import build_encoder
 from bot.config import Config
-from embeddings.cache import differences
+from embeddings.cache import differences, is_intact
 from embeddings.encoder import EncoderError
 from knowledge.answer import index_entries
 from knowledge.lexicon import LexiconError, load_lexicon
@@ -56,6 +57,8 @@ def _database(config: Config) -> tuple[bool, str]:
 
     engine = open_database(config.database_url)
     kind = engine.url.get_backend_name()
+    if kind == "sqlite" and not Path(engine.url.database or "").exists():
+        return True, f"{kind}, new: made at the first start"
     try:
         version = schema_version(engine)
     except SQLAlchemyError as error:
@@ -89,6 +92,8 @@ def _index(config: Config) -> tuple[bool, str]:
     changed = differences(folder, built_from(entries, build_encoder(config), load_lexicon()))
     if not folder.exists():
         return True, "not built yet: built at the first start"
+    if not is_intact(folder):
+        return False, "damaged: run 'python -m bot reload'"
     if changed:
         return False, f"built from other {' and '.join(changed)}: run 'python -m bot reload'"
     return True, f"current, {len(entries)} passages"

@@ -9,7 +9,7 @@ from handlers.messages import Block, BlockKind, Button, Reply
 from handlers.services import Services
 from knowledge.answer import KnowledgeBase
 from knowledge.chunker import heading_name, place
-from knowledge.model import Answer, Choice, Document, Notice, NoticeKind, Outcome, Quote, Reason, Topic
+from knowledge.model import Answer, Choice, Document, Notice, NoticeKind, Outcome, Quote, Reason, TextKind, Topic
 
 CHOICES_AT_MOST = 3
 _LISTS = {Reason.SECTION, Reason.BULLET_COUNT, Reason.SECTION_COUNT, Reason.SECTION_LIST}
@@ -128,7 +128,7 @@ def documents_reply(knowledge: KnowledgeBase, offset: int) -> Reply:
     cited = [c for c in knowledge.cited_documents() if c.document_id]
     listed = [knowledge.documents[c.document_id or ""] for c in cited]
     lines = [
-        f"{n}. {texts.document_line(document, knowledge.successor(document))}"
+        f"• {texts.document_line(document, knowledge.successor(document))}"
         for n, document in enumerate(listed, 1)
         if n > offset
     ]
@@ -202,7 +202,8 @@ def _label(choice: Choice, knowledge: KnowledgeBase) -> str:
         case "outline":
             return texts.THE_OUTLINE
         case "digest":
-            return texts.READ_DIGEST
+            document = knowledge.documents[knowledge.passages[argument].document_id]
+            return texts.READ_DIGEST if document.text_kind is TextKind.DIGEST else texts.READ_TEXT
         case "documents":
             return texts.RELATED_DOCUMENTS
         case "whole_section":
@@ -227,7 +228,8 @@ def _section_label(argument: str, knowledge: KnowledgeBase) -> str:
     document = knowledge.documents[document_id]
     if document.is_plan:
         return texts.label(f"Mục {heading.text}" if heading else f"Mục {section}")
-    name = heading.headings[-1] if heading and heading.headings else section
+    first = heading or next(iter(knowledge.outline(document_id).bullets(section)), None)
+    name = heading_name(first.headings[-1]) if first and first.headings else section
     article = section.replace("dieu-", "Điều ") if section.startswith("dieu-") else name
     return texts.label(f"{article}, {document.name}")
 

@@ -117,6 +117,8 @@ _COMMANDS: dict[str, Callable[[Topic | None, Services], _Opened]] = {
     "start": _start,
     "bat dau": _start,
     "muc luc": _outline,
+    "muc luc ke hoach": _outline,
+    "muc luc cua ke hoach": _outline,
     "van ban": _documents,
     "cac van ban": _documents,
     "tro giup": _help,

@@ -226,6 +226,8 @@ def unanswered(answer: Answer, document: Document | None, *, noted: bool) -> str
             return "Tin nhắn dài quá, tôi không tra được. Đồng chí hỏi ngắn lại trong một hai câu giúp."
         case Reason.NO_WORDS:
             return "Tôi chưa thấy câu hỏi. Đồng chí gõ bằng chữ giúp, không dấu cũng được."
+        case Reason.NO_TOPIC:
+            return "Đồng chí muốn hỏi tiếp về điều gì? Đồng chí nhắc lại giúp."
         case Reason.WHICH_SECTION:
             return "Đồng chí muốn hỏi về:"
         case Reason.WHICH_DOCUMENT if "article" not in facts:
@@ -311,6 +313,7 @@ RELATED = "Đoạn liên quan"
 RELATED_DOCUMENTS = "Văn bản liên quan"
 PLACES_IN_PLAN = "Kế hoạch nhắc ở đâu"
 READ_DIGEST = "Đọc tóm lược"
+READ_TEXT = "Đọc văn bản"
 THE_OUTLINE = "Mục lục"
 
 

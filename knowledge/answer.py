@@ -1,5 +1,6 @@
 """What to quote, or nothing: from a question to an Answer."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,13 @@ from knowledge.model import Answer, Choice, Document, Hit, Outcome, Passage, Pas
 from knowledge.query import Query
 from knowledge.search import Entry, Search, Weights, build_search
 from knowledge.shelf import Shelf
-from knowledge.structure import parse_outline_question
-from knowledge.text import clean, collapse
+from knowledge.structure import Asked, OutlineQuestion, parse_outline_question
+from knowledge.text import clean, collapse, fold
 
 # A question in a chat is never this long; a pasted document is.
 LONGEST_QUESTION = 4000
+_SHORT_FOLLOW_UP = 4
+_CLAUSE_ALONE = re.compile(r"(?:the |con |vay )?khoan (\d{1,3})\W*")
 
 
 class KnowledgeBase(Shelf):
@@ -97,6 +100,10 @@ class KnowledgeBase(Shelf):
             on = self._go_on(query, topic, k)
             if on is not None:
                 return on
+        clause = _CLAUSE_ALONE.fullmatch(fold(query.text))
+        passage = self.passages.get(topic.passage_id or "")
+        if clause and passage is not None and passage.section.startswith("dieu-"):
+            asked = OutlineQuestion(Asked.ARTICLE, section=passage.section, clause=int(clause[1]))
         if asked is not None:
             structural = self._by_outline.answer(query, asked, mentions, topic, k)
             if structural is not None:
@@ -125,8 +132,11 @@ class KnowledgeBase(Shelf):
         """Answer a message that goes on from the one before; None when it stands alone."""
         kind = intents.follow_up(query.text)
         passage = self.passages.get(topic.passage_id or "")
-        if kind is None or passage is None:
+        if kind is None:
             return None
+        if passage is None:
+            stands_alone = kind is FollowUp.CONTINUES or len(query.tokens) > _SHORT_FOLLOW_UP
+            return None if stands_alone else Answer(Outcome.AMBIGUOUS, Reason.NO_TOPIC, topic=topic)
         outline = self.outline(passage.document_id)
         if kind in (FollowUp.NEXT_SECTION, FollowUp.PREVIOUS_SECTION):
             step = 1 if kind is FollowUp.NEXT_SECTION else -1
@@ -144,6 +154,8 @@ class KnowledgeBase(Shelf):
             if near is None:
                 return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.LAST_SECTION, topic=topic)
             return self.passage(near.id, k=k, rest=self._others(topic.hits, near.id), question=topic.question)
+        if kind is FollowUp.MORE and passage.kind is PassageKind.HEADING and outline.bullets(passage.section):
+            return self.passage(outline.bullets(passage.section)[0].id, k=k)
         if kind is FollowUp.MORE:
             return self.passage(passage.id, k=k, rest=self._others(topic.hits, passage.id), question=topic.question)
         if kind is FollowUp.OTHERS:

@@ -63,7 +63,9 @@ _TYPED_SHORT = re.compile(
     rf"(?<![\w/-])(?P<kind>{_TYPED_KIND})\s*\.?(?:so\s*)?(?P<n>{_SHORT_NUMBER})"
     rf"(?P<more>(?:\s*(?:,|va|voi|/)\s*(?:(?:{_TYPED_KIND})\s*(?:so\s*)?)?{_SHORT_NUMBER})*)"
 )
-_BARE_NUMBER = re.compile(r"\s*(?:so\s+)?(?P<n>\d{3,4})\s*\??\s*")
+_BARE_NUMBER = re.compile(rf"(?<![\w/.,-])(?=\d{{3}})(?P<n>{_SHORT_NUMBER})")
+_PART_BEFORE = re.compile(r"\b(?:dieu|khoan|diem|muc|phan|chuong|k|d)\s*$")
+_NUMBER_BEHIND = re.compile(r"\s*(?:so\s*)?\d")
 # A date counts only right behind the number it belongs to: "14-KL/TW ngày 20/3/2026", "26-NQ/TW (2008)".
 _TYPED_YEAR = re.compile(
     r"[\s,(]*(?:cua [a-z ]{2,30}?)?[\s,(]*(?:ngay\s*)?(?:\d{1,2}[/.-]\d{1,2}[/.-]|nam\s+|/|\()\s*((?:19|20)\d{2})\b"
@@ -243,6 +245,9 @@ class CitationGraph:
                 mentions.append(mention)
 
         for match in _TYPED_NUMBER.finditer(folded):
+            # In "điều 7 qđ 41" the 7 is an article's, the letters belong to 41.
+            if _PART_BEFORE.search(folded[: match.start("n")]) or _NUMBER_BEHIND.match(folded, match.end()):
+                continue
             add(self._typed(match["n"], match["kind"] or match["symbol"], match, match.span()))
         for match in _TYPED_SHORT.finditer(folded):
             add(self._typed(match["n"], match["kind"], match, (match.start(), match.end("n"))))
@@ -255,8 +260,7 @@ class CitationGraph:
                 if at >= 0:
                     rivals = tuple(d.id for d in self._cited_first if name in self._names[d.id])
                     add(Mention(name, document.number or document.title, rivals, True, at, at + len(name)))
-        bare = _BARE_NUMBER.fullmatch(folded)
-        if bare:
+        for bare in _BARE_NUMBER.finditer(folded):
             numbered = [d for d in self._cited_first if d.number and re.match(rf"{bare['n']}-", d.number)]
             if len(numbered) == 1:
                 number = numbered[0].number or ""
@@ -335,7 +339,8 @@ def _names(document: Document) -> list[str]:
     names = [fold(document.title)]
     # Of a document known by name alone, the title's words are just as well a topic of the plan.
     if document.title.startswith("Quy định về ") and not document.metadata_only:
-        names.append(fold(document.title.removeprefix("Quy định về ")))
+        name = fold(document.title.removeprefix("Quy định về "))
+        names += [name, name.removeprefix("nhung ")]
     names += [fold(a) for a in document.aliases if fold(a).startswith(("nq dh", "nq dai hoi", "nghi quyet dai hoi"))]
     if document.number is not None and not document.number[0].isdigit():
         names.append(fold(document.number))

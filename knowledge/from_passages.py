@@ -43,8 +43,18 @@ _WANTS_NUMBER = re.compile(
     r"\b(?:bao nhieu|may)\s+(?P<unit>phan tram|tien|dong|ty|trieu|tuoi|thang|nam|ngay|lan|nguoi|dang vien|phieu|cai"
     r"|suat|chi tieu|dieu|chuong|chuan muc|bieu hien|truong hop)\b"
 )
+_WANTS_AMOUNT = re.compile(
+    r"\bbao nhieu\W*$|\bmuc (?:phat|dong|luong|thu)\b|\b(?:luong|gia|kinh phi|le phi)\b.*\bbao nhieu\b"
+)
 _NUMBER = r"(?:\d[\d.,/]*|mot|hai|ba|bon|nam|sau|bay|tam|chin|muoi)"
 _MONEY = {"tien": "(?:dong|trieu|ty)", "dong": "(?:dong|trieu|ty)", "phan tram": "(?:%|phan tram)"}
+# Numbers of documents, dates and years count nothing.
+_NO_AMOUNT = re.compile(r"\d+-[a-z]+/[a-z]+|\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|\b(?:19|20)\d{2}\b|\b(?:dieu|khoan|muc) \d+")
+# "Bí thư tỉnh ủy là ai" asks for a person; the documents name offices, not people.
+_WANTS_PERSON = re.compile(r"\bla ai\b|^ai la\b|\bten (?:la )?gi\b")
+# Notes of ours beside a digest; they answer only who asks for them.
+_NOTE = re.compile(r"^(?:\d+\. )?(?:lien he|luu y|phan chua|van ban (?:moi|lien quan)|hieu luc)")
+_NOTE_PRIOR = 0.4
 # Who asks for several things must not be shown only the clause that names the first.
 _ENUMERATES = re.compile(r"\b(?:nhung|cac|gom|bao gom|liet ke|gi va|va gi)\b")
 _DUTY_WORDS = {"lam", "trach", "nhiem", "viec"}
@@ -57,6 +67,7 @@ class Thresholds:
 
     Attributes:
         confidence: a passage is an answer from here on; see support.Evidence.
+        near: a refusal names what is nearest from here on.
         sentence_share: least share for one sentence of a longer message to be taken for the question.
         digest_prior: what a digest's score counts beside the plan's, unless the question names the digest.
         ambiguous_words: a question with at most this many content words may be too wide.
@@ -65,6 +76,7 @@ class Thresholds:
     """
 
     confidence: float = 0.55
+    near: float = 0.1
     sentence_share: float = 0.5
     digest_prior: float = 0.6
     ambiguous_words: int = 2
@@ -95,6 +107,7 @@ class PassageAnswers:
         self._outside_articles = {
             p.id for p in self._searched if p.document_id in articled and not p.section.startswith("dieu-")
         }
+        self._notes = {p.id for p in self._searched if p.headings and _NOTE.match(fold(p.headings[-1]))}
         self._citing = {record.passage_id for record in shelf.graph.records}
 
     def _is_articled(self, document_id: str) -> bool:
@@ -134,7 +147,7 @@ class PassageAnswers:
         if looked is None:
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOTHING_FOUND)
         if not self._answers(looked.query, looked):
-            return self._nearest(looked.hits)
+            return self._nearest(looked)
         best = self._cited_rather(looked)
         wide = self._too_wide(looked) if not mentions and section is None else None
         if wide is not None:
@@ -212,6 +225,8 @@ class PassageAnswers:
         return self._is_enough(query, looked.best, looked.found[looked.best.passage_id])
 
     def _is_enough(self, query: Query, hit: Hit, seen: Evidence) -> bool:
+        if _WANTS_PERSON.search(fold(query.text)):
+            return False
         if not _has_wanted_number(query, self._shelf.passages[hit.passage_id].text):
             return False
         return seen.confidence >= self._thresholds.confidence
@@ -257,9 +272,11 @@ class PassageAnswers:
         asked = {token for token, kept in zip(query.folded, query.is_content, strict=True) if kept}
         return len(heading) >= _LEAST_WORDS and set(heading) <= asked
 
-    def _nearest(self, hits: Sequence[Hit]) -> Answer:
+    def _nearest(self, looked: "_Looked") -> Answer:
+        """Say that nothing answers; offer what is nearest, where it is near at all."""
         sections: list[str] = []
-        for hit in hits:
+        near = looked.found[looked.best.passage_id].confidence >= self._thresholds.near
+        for hit in looked.hits if near else ():
             passage = self._shelf.passages[hit.passage_id]
             key = f"{passage.document_id}/{passage.section}"
             if key not in sections and not self._shelf.documents[passage.document_id].metadata_only:
@@ -335,6 +352,8 @@ class PassageAnswers:
         def weigh(passage: Passage) -> float:
             if passage.id == without:
                 return 0.0
+            if passage.id in self._notes:
+                return by_document(passage) * _NOTE_PRIOR
             return by_document(passage) * (_OUTSIDE_ARTICLES if passage.id in self._outside_articles else 1.0)
 
         def by_document(passage: Passage) -> float:
@@ -363,6 +382,8 @@ class PassageAnswers:
 
 def _has_wanted_number(query: Query, text: str) -> bool:
     """Whether a text names a number of what a question wants counted; true where it wants nothing counted."""
+    if _WANTS_AMOUNT.search(fold(query.text)):
+        return re.search(r"\d", _NO_AMOUNT.sub("", fold(text))) is not None
     wanted = _WANTS_NUMBER.search(fold(query.text))
     if wanted is None:
         return True

@@ -26,6 +26,7 @@ _IDENTITY = re.compile(
 _ACKNOWLEDGED = re.compile(
     r"^(?:ok|oke|oki|okay|vang|da|duoc roi|tot|hay|tuyet|ro roi|hieu roi|u|uh|da vang)(?: a| nhe)?$"
 )
+_WISHES = re.compile(r"^(?:kinh )?chuc\b(?! (?:vu|nang|danh|quyen|trach))")
 _ASKING = re.compile(
     r"\?|\b(?:gi|nao|bao nhieu|bao lau|ai|dau|sao|the nao|ntn|khong|ko|may|khi nao|noi"
     r"|cho (?:(?:toi|em|chau|minh) )?hoi)\b"
@@ -50,6 +51,12 @@ _LIST = re.compile(
     r"\b(?:vien dan|trich dan|duoc dan|can cu|nhac (?:den|toi)|ke ra|lien quan)\b"
     r"|\b(?:vien dan|trich dan|nhac (?:den|toi)|can cu(?: vao)?)\b.*\b(?:nhung|cac|bao nhieu|may)\b.*\bvan ban\b"
 )
+_FORCE_LIST = re.compile(
+    r"\b(?:van ban|quy dinh|nghi quyet|ket luan|quyet dinh|cai) nao\b.*"
+    r"\b(?:hieu luc|thay the|bi thay|bai bo|thay doi|cu)\b"
+    r"|\b(?:nhung|cac|liet ke)\b.*\b(?:van ban|quy dinh)\b.*"
+    r"\b(?:con hieu luc|het hieu luc|(?:bi|da|duoc) thay(?: the)?)\b"
+)
 _BASIS = re.compile(
     r"\b(?:can cu|co so|dua (?:vao|tren)|thuc hien theo|trien khai)\b.*"
     r"\b(?:xay dung|ban hanh|lap|ra doi|co)\b.*\bke hoach\b"
@@ -67,7 +74,7 @@ _NEXT_PASSAGE = re.compile(
 _PREVIOUS_PASSAGE = re.compile(r"\b(?:doan|y|gach dau dong|dieu|khoan|noi dung)\s+(?:truoc|lien truoc)\b")
 _MORE = re.compile(
     r"\b(?:cu the|chi tiet|ro|ky|day du)\s+(?:hon|them)\b|\bdoc (?:het|ca|toan bo|day du)\b"
-    r"|\bxem (?:them|het|ca doan)\b|\bnoi (?:them|ro)\b|\bgiai thich them\b"
+    r"|\bxem (?:them|het|ca doan)\b|\bnoi (?:them|ro)\b|\bgiai thich them\b|\bnoi lai\b|\b(?:de hieu|don gian) hon\b"
 )
 _OTHERS = re.compile(
     r"\bcon (?:o )?(?:gi|dau|cho nao|doan nao|muc nao|y nao) (?:nua|khac)\b|\b(?:cho|muc|doan) (?:nao )?khac\b"
@@ -117,7 +124,7 @@ def smalltalk(text: str) -> Smalltalk | None:
         return Smalltalk.THANKS
     if _GREETING.search(folded) and (not _ASKING.search(folded) or _INTRODUCES.search(folded)):
         return Smalltalk.GREETING
-    if _ACKNOWLEDGED.search(folded):
+    if _ACKNOWLEDGED.search(folded) or (_WISHES.search(folded) and not _ASKING.search(folded)):
         return Smalltalk.ACKNOWLEDGED
     return None
 
@@ -141,8 +148,9 @@ def citation_asked(text: str) -> CitationAsked | None:
 
 
 def asks_for_cited_list(text: str) -> bool:
-    """Whether a text asks which documents the plan cites."""
-    return _LIST.search(fold(text)) is not None
+    """Whether a text asks which documents the plan cites, or which of them still hold."""
+    folded = fold(text)
+    return _LIST.search(folded) is not None or _FORCE_LIST.search(folded) is not None
 
 
 def asks_for_basis(text: str) -> bool:

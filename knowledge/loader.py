@@ -1,6 +1,7 @@
 """Files of knowledge/documents -> Document."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable
 from datetime import date
@@ -14,6 +15,7 @@ from knowledge.model import Confidence, Document, DocumentKind, Replacement, Tex
 from knowledge.text import clean
 
 DOCUMENT_NUMBER = re.compile(r"\d{1,4}(?:/\d{4})?-[A-ZĐ][A-Za-zĐđ]{1,5}/[A-ZĐ]{2,8}")
+log = logging.getLogger(__name__)
 _DATE = re.compile(r"(\d{1,2})\s*[/.-]\s*(\d{1,2})\s*[/.-]\s*(\d{4})")
 _UNCONFIRMED = "chưa xác nhận"
 E = TypeVar("E", bound=Enum)
@@ -55,6 +57,9 @@ def load_documents(folder: Path) -> list[Document]:
     paths = [path for path in sorted(folder.iterdir()) if path.suffix in {".md", ".txt"}]
     if not paths:
         raise DocumentError(folder, "holds no .md or .txt document")
+    for path in sorted(folder.iterdir()):
+        if path.suffix not in {".md", ".txt", ".yaml"}:
+            log.warning("%s is left out: only .md files and .txt files with a .yaml beside them are read", path.name)
     documents = [load_document(path) for path in paths]
     _refuse_repeats(documents, paths)
     return documents

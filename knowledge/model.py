@@ -238,6 +238,7 @@ class Reason(Enum):
     WHICH_SECTION = "which_section"
     TOO_LONG = "too_long"
     NO_WORDS = "no_words"
+    NO_TOPIC = "no_topic"
     SMALLTALK = "smalltalk"
     LAST_SECTION = "last_section"
 

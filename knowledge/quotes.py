@@ -16,6 +16,10 @@ _NOTE = re.compile(r"^> ?", re.MULTILINE)
 _CLAUSE_END = re.compile(r"(?<=[.!?;])\s+")
 # A passage that fits a phone's screen is shown whole; of a longer one, the clause that answers comes first.
 SHOWN_WHOLE = 420
+# One point of a digest's list, alone, reads like something else.
+DIGEST_SHOWN_WHOLE = 1000
+# Clauses that lean on the one before them.
+_LEANS = re.compile(r"(?:việc|về|của|và|với|để|cho|theo|trong|nhất là|kể cả)\b|[“\"(]", re.IGNORECASE)
 _KEPT_SUPPORT = 0.85
 _MOST_CLAUSES = 6
 _WORTH_CUTTING = 0.6
@@ -50,7 +54,8 @@ class Quoter:
 
     def answering(self, passage: Passage, query: Query) -> Quote | None:
         """Quote the clauses of a passage that answer a question, the whole passage where they cannot be told."""
-        if len(passage.text) <= SHOWN_WHOLE:
+        is_digest = self._documents[passage.document_id].text_kind is TextKind.DIGEST
+        if len(passage.text) <= (DIGEST_SHOWN_WHOLE if is_digest else SHOWN_WHOLE):
             return self.whole(passage)
         return self.part(passage, self._focus(passage.text, query))
 
@@ -85,7 +90,8 @@ class Quoter:
 
     def _focus(self, text: str, query: Query) -> str:
         """Return the shortest run of clauses that supports the question nearly as well as the whole text."""
-        marks = [0, *(m.end() for m in _CLAUSE_END.finditer(text)), len(text)]
+        ends = (m.end() for m in _CLAUSE_END.finditer(text))
+        marks = [0, *(end for end in ends if not _LEANS.match(text, end)), len(text)]
         wanted = _KEPT_SUPPORT * self._weight(text, query)
         best = text
         for first in range(len(marks) - 1):

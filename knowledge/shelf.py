@@ -9,6 +9,7 @@ from knowledge.lexical import LexicalIndex
 from knowledge.model import (
     Answer,
     Choice,
+    Confidence,
     Document,
     Force,
     Hit,
@@ -174,4 +175,7 @@ class Shelf:
         if article:
             number = int(article[1])
             return number in document.unchecked_articles or number in document.partly_checked_articles
-        return document.confidence.value == "unverified" or "hiểu biết chung" in quote.text
+        general = "hiểu biết chung"
+        if general in quote.text or general in quote.citation.heading:
+            return True
+        return document.confidence is not Confidence.VERIFIED
