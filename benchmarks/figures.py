@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from embeddings.encoder import HashingEncoder
+from embeddings.encoder import make_encoder
 from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.evaluation import read_questions
 from knowledge.lexicon import load_lexicon
@@ -124,7 +124,9 @@ def measure(count: int) -> list[tuple[str, str]]:
         )
         rows.append(("memory after the first answer, whole process", f"{starts[-1][1]:.0f} MiB"))
         rows += _measure_server(environment, port, many)
-    knowledge = build_knowledge(load_documents(PROJECT / "knowledge" / "documents"), HashingEncoder(), load_lexicon())
+    knowledge = build_knowledge(
+        load_documents(PROJECT / "knowledge" / "documents"), make_encoder("bundled"), load_lexicon()
+    )
     answer_times_ms(knowledge, questions[:20])
     times = sorted(answer_times_ms(knowledge, many))
     rows.append((f"answer in process, {count} questions, p50 / p95", f"{_at(times, 50):.1f} / {_at(times, 95):.1f} ms"))

@@ -37,7 +37,7 @@ class DocumentsConfig(_Section):
 class EncoderConfig(_Section):
     """Which model turns texts into vectors."""
 
-    model: str = "hashing"
+    model: str = "bundled"
     query_prompt: str = ""
     passage_prompt: str = ""
     batch_size: Annotated[int, Field(ge=1, le=4096, strict=True)] = 32

@@ -23,7 +23,7 @@ class EncoderError(Exception):
 
 
 class Encoder(Protocol):
-    """Turns texts into vectors: HashingEncoder ships with us, SentenceTransformerEncoder loads any other.
+    """Turns texts into vectors: StaticEncoder is our own model, SentenceTransformerEncoder loads any other.
 
     Attributes:
         dim: length of a vector.
@@ -101,7 +101,7 @@ class SentenceTransformerEncoder:
         except Exception as error:
             # The library and its back ends raise whatever they like; what to do is the same.
             problem = f"encoder.model {model!r} cannot be loaded ({type(error).__name__}): name a folder with a"
-            raise EncoderError(f"{problem} sentence-transformers model, or 'hashing'") from error
+            raise EncoderError(f"{problem} sentence-transformers model, or 'bundled'") from error
         self._query_prompt, self._passage_prompt = query_prompt or None, passage_prompt or None
         self._batch_size = batch_size
         self.dim = len(self._model.encode(""))

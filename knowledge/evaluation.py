@@ -298,7 +298,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mode", choices=["bm25", "dense", "hybrid"], default="hybrid")
     parser.add_argument("--limit", type=int, metavar="N")
     parser.add_argument("--misses", action="store_true", help="with --plan: list the questions that went wrong")
-    parser.add_argument("--encoder", default="hashing", help="as encoder.model in config.yaml")
+    parser.add_argument("--encoder", default="bundled", help="as encoder.model in config.yaml")
     options = parser.parse_args(arguments)
     try:
         encoder = make_encoder(options.encoder)

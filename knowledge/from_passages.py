@@ -75,7 +75,7 @@ class Thresholds:
         several: part of the best passage's share that a further passage needs to be shown beside it.
     """
 
-    confidence: float = 0.55
+    confidence: float = 0.5
     near: float = 0.1
     sentence_share: float = 0.5
     digest_prior: float = 0.6

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embeddings.encoder import Encoder, EncoderError, HashingEncoder, SentenceTransformerEncoder, make_encoder, unit
+from embeddings.encoder import (
+    BUNDLED,
+    Encoder,
+    EncoderError,
+    HashingEncoder,
+    SentenceTransformerEncoder,
+    make_encoder,
+    unit,
+)
+from embeddings.static import StaticEncoder
 
 ROOT = Path(__file__).parents[2]
 WORDS = "[UNK] query : passage đảng viên chi bộ kiểm tra giám sát miễn nhiệm".split()
@@ -38,9 +47,9 @@ def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(tmp_path_factory.mktemp("models") / "prompted", {"query": "query : ", "document": "passage : "})
 
 
-@pytest.fixture(scope="module", params=["hashing", "sentence-transformers"])
+@pytest.fixture(scope="module", params=["bundled", "hashing", "sentence-transformers"])
 def encoder(request: pytest.FixtureRequest, plain: Path) -> Encoder:
-    return make_encoder("hashing" if request.param == "hashing" else str(plain), batch_size=2)
+    return make_encoder(str(plain) if request.param == "sentence-transformers" else request.param, batch_size=2)
 
 
 BOTH: list[Callable[[Encoder, Sequence[str]], NDArray[np.float32]]] = [
@@ -91,7 +100,7 @@ def test_different_texts_have_different_vectors(encoder: Encoder) -> None:
 def test_text_that_shares_words_is_nearer(encoder: Encoder) -> None:
     query = encoder.encode_queries(["đảng viên kiểm tra"])[0]
     both, one, none, _ = encoder.encode(TEXTS) @ query
-    assert min(both, one) > 0.5 > none
+    assert min(both, one) > none
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "😀", "x" * 50_000])
@@ -103,7 +112,8 @@ def test_odd_text_has_a_finite_vector(encoder: Encoder, text: str) -> None:
 
 
 def test_a_fresh_encoder_gives_the_same_fingerprint_and_vectors(encoder: Encoder, plain: Path) -> None:
-    again = make_encoder("hashing" if isinstance(encoder, HashingEncoder) else str(plain))
+    names = {HashingEncoder: "hashing", StaticEncoder: "bundled"}
+    again = make_encoder(names.get(type(encoder), str(plain)))
     assert again.fingerprint == encoder.fingerprint
     np.testing.assert_allclose(again.encode(TEXTS), encoder.encode(TEXTS), atol=1e-6)
 
@@ -178,7 +188,7 @@ def test_wrong_model_is_named_with_the_setting(tmp_path: Path) -> None:
         with pytest.raises(EncoderError) as caught:
             make_encoder(model)
         assert f"encoder.model {model!r}" in str(caught.value)
-        assert "'hashing'" in str(caught.value)
+        assert "'bundled'" in str(caught.value)
         assert caught.value.__cause__ is not None
 
 
@@ -194,3 +204,32 @@ def test_bundled_encoder_never_loads_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# --- our own model ----------------------------------------------------------------------------------------------
+
+
+def test_bundled_model_knows_everyday_words() -> None:
+    encoder = make_encoder("bundled")
+    asked = encoder.encode_queries(["sếp có phải chịu trách nhiệm khi lính làm bậy không"])[0]
+    heads, football = encoder.encode(
+        ["người đứng đầu chịu trách nhiệm khi cấp dưới vi phạm", "đội tuyển thắng trận chung kết trên sân nhà"]
+    )
+    assert heads @ asked > football @ asked + 0.2
+
+
+def test_bundled_model_reads_what_is_typed_without_accents() -> None:
+    encoder = make_encoder("bundled")
+    typed, meant, other = encoder.encode(
+        ["kiem tra giam sat dang vien", "kiểm tra, giám sát đảng viên", "giá vàng hôm nay"]
+    )
+    assert typed @ meant > 0.4 > typed @ other
+
+
+def test_place_of_the_tone_mark_does_not_matter_to_the_bundled_model() -> None:
+    old, new = make_encoder("bundled").encode(["cấp uỷ hoà giải", "cấp ủy hòa giải"])
+    np.testing.assert_allclose(old, new, atol=1e-6)
+
+
+def test_bundled_model_fits_the_repository() -> None:
+    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 24_000_000

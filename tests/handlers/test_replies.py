@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from embeddings.encoder import HashingEncoder
+from embeddings.encoder import make_encoder
 from handlers import texts
 from handlers.browse import open_documents, open_outline, press
 from handlers.messages import BlockKind, Button, Reply
@@ -19,7 +19,7 @@ DOCUMENTS = Path(__file__).parent.parent.parent / "knowledge" / "documents"
 
 @pytest.fixture(scope="module")
 def knowledge() -> KnowledgeBase:
-    return build_knowledge(load_documents(DOCUMENTS), HashingEncoder(), load_lexicon())
+    return build_knowledge(load_documents(DOCUMENTS), make_encoder("bundled"), load_lexicon())
 
 
 def ask(knowledge: KnowledgeBase, question: str) -> Reply:

@@ -1,6 +1,6 @@
 import pytest
 
-from embeddings.encoder import HashingEncoder
+from embeddings.encoder import make_encoder
 from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.lexicon import Lexicon, load_lexicon
 from knowledge.loader import load_documents
@@ -17,7 +17,7 @@ def lexicon() -> Lexicon:
 @pytest.fixture(scope="session")
 def knowledge(lexicon: Lexicon) -> KnowledgeBase:
     """The documents that ship with the program, read once."""
-    return build_knowledge(load_documents(DOCUMENTS), HashingEncoder(), lexicon)
+    return build_knowledge(load_documents(DOCUMENTS), make_encoder("bundled"), lexicon)
 
 
 @pytest.fixture(scope="session")
