@@ -49,7 +49,9 @@ _WANTS_AMOUNT = re.compile(
 _NUMBER = r"(?:\d[\d.,/]*|mot|hai|ba|bon|nam|sau|bay|tam|chin|muoi)"
 _MONEY = {"tien": "(?:dong|trieu|ty)", "dong": "(?:dong|trieu|ty)", "phan tram": "(?:%|phan tram)"}
 # Numbers of documents, dates and years count nothing.
-_NO_AMOUNT = re.compile(r"\d+-[a-z]+/[a-z]+|\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|\b(?:19|20)\d{2}\b|\b(?:dieu|khoan|muc) \d+")
+_NO_AMOUNT = re.compile(
+    r"\d+/\d{4}/\w+|\d+-[a-z]+/[a-z]+|\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|\b(?:19|20)\d{2}\b|\b(?:dieu|khoan|muc) \d+"
+)
 # "Bí thư tỉnh ủy là ai" asks for a person; the documents name offices, not people.
 _WANTS_PERSON = re.compile(r"\bla ai\b|^ai la\b|\bten (?:la )?gi\b")
 # Notes of ours beside a digest; they answer only who asks for them.
@@ -67,7 +69,6 @@ class Thresholds:
 
     Attributes:
         confidence: a passage is an answer from here on; see support.Evidence.
-        near: a refusal names what is nearest from here on.
         sentence_share: least share for one sentence of a longer message to be taken for the question.
         digest_prior: what a digest's score counts beside the plan's, unless the question names the digest.
         ambiguous_words: a question with at most this many content words may be too wide.
@@ -76,7 +77,6 @@ class Thresholds:
     """
 
     confidence: float = 0.5
-    near: float = 0.1
     sentence_share: float = 0.5
     digest_prior: float = 0.6
     ambiguous_words: int = 2
@@ -269,14 +269,12 @@ class PassageAnswers:
         if self._shelf.documents[passage.document_id].is_plan or not passage.headings:
             return False
         heading = syllables(fold(heading_name(passage.headings[-1])))
-        asked = {token for token, kept in zip(query.folded, query.is_content, strict=True) if kept}
-        return len(heading) >= _LEAST_WORDS and set(heading) <= asked
+        return len(heading) >= _LEAST_WORDS and set(heading) <= set(query.folded)
 
     def _nearest(self, looked: "_Looked") -> Answer:
-        """Say that nothing answers; offer what is nearest, where it is near at all."""
+        """Say that nothing answers, and offer what is nearest."""
         sections: list[str] = []
-        near = looked.found[looked.best.passage_id].confidence >= self._thresholds.near
-        for hit in looked.hits if near else ():
+        for hit in looked.hits:
             passage = self._shelf.passages[hit.passage_id]
             key = f"{passage.document_id}/{passage.section}"
             if key not in sections and not self._shelf.documents[passage.document_id].metadata_only:
