@@ -116,7 +116,7 @@ class WebChat:
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
         self._server, self._serving = server, serving
-        log.info("web chat listens on %s port %d", self._config.host, self._port)
+        log.info("web chat: open http://%s:%d", self._config.host, self._port)
 
     async def wait(self) -> None:
         """Return when the server has ended."""
