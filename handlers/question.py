@@ -99,9 +99,10 @@ def _quote_blocks(quotes: tuple[Quote, ...]) -> list[Block]:
         parts.setdefault((citation.document_id, part), []).append(quote)
     blocks: list[Block] = []
     for together in parts.values():
-        alone = len(together) == 1
-        blocks.append(Block(BlockKind.QUOTE, texts.quoted(together[0]) if alone else texts.quoted_list(together)))
-        blocks.append(Block(BlockKind.CITATION, texts.citation_line(together[0].citation, whole_part=not alone)))
+        citation = together[0].citation
+        is_whole_part = citation.is_digest and len(together) > 1
+        blocks.append(Block(BlockKind.QUOTE, texts.quoted_together(together)))
+        blocks.append(Block(BlockKind.CITATION, texts.citation_line(citation, whole_part=is_whole_part)))
     return blocks
 
 

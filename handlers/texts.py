@@ -18,6 +18,7 @@ from knowledge.model import (
 )
 
 _LABEL_LENGTH = 46
+_DIGEST_MARK = "Tóm lược: "
 
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("muc_luc", "Mục lục của kế hoạch"),
@@ -128,18 +129,22 @@ def citation_line(citation: Citation, *, whole_part: bool = False) -> str:
 
 def quoted(quote: Quote) -> str:
     """The words of a document: between quotation marks, or marked as a digest."""
-    text = f"{'' if quote.opens else '… '}{quote.text}{'' if quote.closes else ' …'}"
-    return f"Tóm lược: {text}" if quote.citation.is_digest else f"«{text}»"
+    return f"{_DIGEST_MARK}{_words(quote)}" if quote.citation.is_digest else f"«{_words(quote)}»"
 
 
-def quoted_list(quotes: Sequence[Quote]) -> str:
-    """The clauses of one article, numbered as they are; an opening sentence stands before them."""
+def quoted_together(quotes: Sequence[Quote]) -> str:
+    """Quotes under one citation, a line each; the clauses of a digest's article are numbered as they are there."""
+    if not quotes[0].citation.is_digest or len(quotes) == 1:
+        return "\n".join(quoted(quote) for quote in quotes)
     lines = []
     for quote in quotes:
         number = re.search(r"\.(?:khoan|y)-(\d+)$", quote.citation.locator)
-        text = f"{'' if quote.opens else '… '}{quote.text}{'' if quote.closes else ' …'}"
-        lines.append(f"{number[1]}. {text}" if number else text)
-    return "Tóm lược: " + ("\n" if lines[0][0].isdigit() else "") + "\n".join(lines)
+        lines.append(f"{number[1]}. {_words(quote)}" if number else _words(quote))
+    return _DIGEST_MARK + ("\n" if lines[0][0].isdigit() else "") + "\n".join(lines)
+
+
+def _words(quote: Quote) -> str:
+    return f"{'' if quote.opens else '… '}{quote.text}{'' if quote.closes else ' …'}"
 
 
 def whether_replaced(document: Document, successor: Document | None) -> str:

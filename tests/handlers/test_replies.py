@@ -141,3 +141,12 @@ def test_label_is_cut_at_a_word() -> None:
     long = "Tập trung xây dựng đội ngũ cán bộ lãnh đạo, quản lý các cấp"
     assert texts.label(long) == "Tập trung xây dựng đội ngũ cán bộ lãnh đạo…"
     assert texts.label("ngắn") == "ngắn"
+
+
+def test_two_sentences_of_one_bullet_of_the_plan_are_quotations(knowledge: KnowledgeBase) -> None:
+    reply = ask(knowledge, "Mục 2.2 viện dẫn những văn bản nào?")
+    assert "Tóm lược" not in reply.text
+    quoted = [line for block in reply.blocks if block.kind is BlockKind.QUOTE for line in block.text.split("\n")]
+    assert len(quoted) >= 4
+    assert all(line.startswith("«") and line.endswith("»") for line in quoted)
+    assert "— Kế hoạch thực hiện Kết luận 21-KL/TW, mục 2.2, gạch đầu dòng 2" in reply.text
