@@ -45,9 +45,11 @@ $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
 	@touch $@
 
-# The page is tested in a real Chromium: the system's, installed here where that is allowed.
-browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+# The page is tested in a real Chromium, driven by Playwright's own Node.js, which needs libatomic: the system's, both
+# installed here where that is allowed.
+browser: $(VENV)/.ready-dev
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
+	  && $(BIN)/python -m playwright --version >/dev/null 2>&1 \
 	  || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -q && apt-get install -q -y --no-install-recommends chromium; \
-	  else echo "No Chromium found: the browser tests will be skipped. On Debian: sudo apt-get install chromium" >&2; fi
+	    apt-get update -q && apt-get install -q -y --no-install-recommends chromium libatomic1; \
+	  else echo "The page is not tested without a browser. On Debian: sudo apt-get install chromium libatomic1" >&2; fi
