@@ -1,6 +1,6 @@
 # make run    sets everything up and serves the chat on http://127.0.0.1:8080
 # make test   sets everything up and runs formatting, lint, types and tests
-# make bench  measures what docs/figures.md holds
+# make bench  measures what docs/figures.md holds; make bench-retrieval what docs/retrieval.md holds
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run test bench clean browser
+.PHONY: run test bench bench-retrieval clean browser
 
 run: $(VENV)/.ready
 	@exec $(BIN)/python -m bot run
@@ -21,6 +21,10 @@ test: $(VENV)/.ready-dev browser
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.figures
+
+# DATA: a folder with plan_dev and dev; PEERS: the Python of an environment with benchmarks/requirements-peers.txt
+bench-retrieval: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.retrieval $(if $(DATA),--data $(DATA)) $(if $(PEERS),--peers $(PEERS))
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

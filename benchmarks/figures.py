@@ -26,6 +26,7 @@ from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.evaluation import read_questions
 from knowledge.lexicon import load_lexicon
 from knowledge.loader import load_documents
+from knowledge.views import load_views
 
 PROJECT = Path(__file__).parent.parent
 QUESTIONS = PROJECT / "tests" / "retrieval" / "questions.jsonl"
@@ -125,7 +126,7 @@ def measure(count: int) -> list[tuple[str, str]]:
         rows.append(("memory after the first answer, whole process", f"{starts[-1][1]:.0f} MiB"))
         rows += _measure_server(environment, port, many)
     knowledge = build_knowledge(
-        load_documents(PROJECT / "knowledge" / "documents"), make_encoder("bundled"), load_lexicon()
+        load_documents(PROJECT / "knowledge" / "documents"), make_encoder("bundled"), load_lexicon(), views=load_views()
     )
     answer_times_ms(knowledge, questions[:20])
     times = sorted(answer_times_ms(knowledge, many))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from embeddings.static import StaticEncoder
 
-BUNDLED = Path(__file__).parent / "bundled"
+BUNDLED = Path(__file__).resolve().parent / "bundled"
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -97,7 +97,8 @@ class SentenceTransformerEncoder:
         from sentence_transformers import SentenceTransformer
 
         try:
-            self._model: Any = SentenceTransformer(model)
+            # Our own model brings a module of ours; anybody else's code is not run.
+            self._model: Any = SentenceTransformer(model, trust_remote_code=Path(model).resolve() == BUNDLED)
         except Exception as error:
             # The library and its back ends raise whatever they like; what to do is the same.
             problem = f"encoder.model {model!r} cannot be loaded ({type(error).__name__}): name a folder with a"

@@ -1,256 +1,280 @@
 """How the bundled model is made: contrastive training of a static embedding on pairs of Vietnamese texts.
 
-`python -m embeddings.train --data DIR --everyday FILE --out embeddings/bundled` needs PyTorch and, in DIR, the
-packed files named below; it saves its state every few minutes and goes on from it when started again. The loss is
-the in-batch softmax over cosine similarities (InfoNCE; van den Oord et al., 2018), the vectors are then rounded to
-int8 row by row.
+`python -m embeddings.train --data DIR --out embeddings/bundled` needs PyTorch and, in DIR, the packed files named in
+pairs.py; it shows its progress, saves its state every few minutes and goes on from it when started again. The loss is
+the in-batch softmax over cosine similarities (InfoNCE; van den Oord et al., 2018). Half of the batches are drawn from
+a few clusters of passages that the model itself finds alike (topic-aware sampling; Hofstätter et al., SIGIR 2021), so
+that the others in the batch are hard to tell apart; passages that are nearly the same do not count as wrong. The
+vectors are then rounded to four bits.
 """
 
 import argparse
 import hashlib
-import io
 import json
-import random
-import re
 import time
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.static import StaticTokenizer, features
+from embeddings.pairs import Pair, everyday_pairs, general_pairs
+from embeddings.static import StaticTokenizer, normal_words, quantise
 
-SEED = 20261123
+SEED = 20261124
 TEMPERATURE = 0.05
-QUERY_TOKENS, PASSAGE_TOKENS = 96, 384
-EVERYDAY_SHARE, EVERYDAY_BATCHES = 0.4, 0.7
-UNACCENTED_SHARE = 0.3
+QUERY_WORDS, PASSAGE_WORDS, KEPT_WORDS = 64, 128, 420
+# Of each query's words, so many are left out at random: no single word may decide.
+DROPPED = 0.1
+SAME_PASSAGE = 0.92
+CLUSTERS, CLUSTER_PART = 1500, 128
+# Everyday pairs are few and would be learned by heart: little of them at first, more towards the end.
+EVERYDAY_EARLY, EVERYDAY_LATE, LATE_FROM = 0.06, 0.35, 0.7
+_SHOW_EVERY, _SAVE_EVERY = 50, 500
 
-Pair = tuple[str, str]
-
-
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of a packed file."""
-    import zstandard
-
-    with path.open("rb") as packed:
-        unpacked = zstandard.ZstdDecompressor().stream_reader(packed)
-        yield from (json.loads(line) for line in io.TextIOWrapper(unpacked, encoding="utf-8"))
+Rows = NDArray[np.int64]
 
 
-def unaccented(text: str) -> str:
-    """Return a text as typed without accents."""
-    plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
-    return plain.replace("đ", "d").replace("Đ", "D")
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Words of many texts, packed; pairs[i] is the row of the pair that begins at words[i], or -1."""
+
+    words: NDArray[np.int32]
+    pairs: NDArray[np.int32]
+    starts: NDArray[np.int64]
+
+    def bags(
+        self, numbers: NDArray[np.int64], chance: np.random.Generator, *, most: int, dropped: float = 0.0
+    ) -> tuple[Rows, Rows]:
+        """Return (rows of all texts, where each text begins); of a long text, a stretch of at most so many words."""
+        lengths = self.starts[numbers + 1] - self.starts[numbers]
+        spare = np.maximum(lengths - most, 0)
+        # What matters stands at the beginning more often than elsewhere.
+        offset = np.where(chance.random(len(numbers)) < 0.5, 0, (chance.random(len(numbers)) * (spare + 1)).astype(int))
+        taken = np.minimum(lengths, most)
+        firsts = np.repeat(self.starts[numbers] + offset, taken)
+        ends = np.cumsum(taken)
+        inside = np.arange(ends[-1]) - np.repeat(ends - taken, taken)
+        at = firsts + inside
+        words, pairs = self.words[at], self.pairs[at].copy()
+        pairs[ends[taken > 0] - 1] = -1
+        if dropped:
+            gone = chance.random(len(at)) < dropped
+            words = np.where(gone, -1, words)
+            pairs[gone | np.roll(gone, -1)] = -1
+        both = np.stack([words, pairs], axis=1)
+        known = both >= 0
+        text_of = np.repeat(np.arange(len(numbers)), taken)
+        counts = np.bincount(text_of, weights=known.sum(axis=1), minlength=len(numbers)).astype(np.int64)
+        return both[known].astype(np.int64), np.concatenate([[0], np.cumsum(counts)[:-1]])
 
 
-def general_pairs(data: Path, chance: random.Random) -> list[Pair]:
-    """Return heading -> article, question -> article, question -> answer, headline -> lead and the like."""
-    pairs: list[Pair] = []
-    for article in rows(data / "legal_articles.jsonl.zst"):
-        heading = re.sub(r"^Điều \d+[a-z]?\.?\s*", "", article["title"])
-        name = re.sub(r"^\S+ (?:\S+ )?số \S+ ", "", article["doc"])
-        pairs.append((f"{heading} {name}" if len(heading) < 40 else heading, article["text"][:3000]))
-        sentences = [s for s in re.split(r"(?<=[.;])\s+|\n", article["text"][:4000]) if 40 < len(s) < 400]
-        if len(sentences) > 2:
-            taken = chance.randrange(len(sentences))
-            rest = " ".join(s for n, s in enumerate(sentences) if n != taken)
-            pairs.append((sentences[taken], f"{heading} {rest}"))
-    for name in ("pairs_legal_qa", "pairs_question_law_article", "pairs_general_qa"):
-        found = [(row["query"], row["positive"][:3000]) for row in rows(data / f"{name}.jsonl.zst")]
-        pairs += found * (4 if name == "pairs_question_law_article" else 2)
-    pairs += [(row["query"], row["positive"]) for row in rows(data / "pairs_news_title_summary.jsonl.zst")]
-    for name in ("docs_legal_admin", "docs_wiki_vi", "docs_news_vi"):
-        for row in rows(data / f"{name}.jsonl.zst"):
-            pairs += list(_sections(row["title"], row["text"]))
-    return pairs
+def pack(texts: Sequence[str], tokenizer: StaticTokenizer) -> Texts:
+    """Return texts as Texts."""
+    lists = [np.asarray(tokenizer.word_ids(text, KEPT_WORDS), dtype=np.int32) for text in texts]
+    starts = np.concatenate([[0], np.cumsum([len(words) for words in lists])]).astype(np.int64)
+    words = np.concatenate(lists)
+    return Texts(words, tokenizer.pair_rows(words.astype(np.int64), starts[1:]), starts)
 
 
-def _sections(title: str, text: str) -> Iterator[Pair]:
-    parts = re.split(r"\n## |^## ", text)
-    if len(parts[0]) > 150:
-        yield title, parts[0][:1500]
-    for part in parts[1:40]:
-        heading, _, body = part.partition("\n")
-        if len(body) > 150:
-            yield f"{title} {heading}" if len(heading) < 25 else heading, body[:1500]
+def build_vocabulary(pairs: Sequence[Pair], everyday: Sequence[Pair], size: int) -> list[str]:
+    """Return the most frequent words, then pairs of them, by how often they occur; queries count more."""
+    ids: dict[str, int] = {}
+    counts: dict[int, float] = {}
+    words: dict[int, float] = {}
+    # The general queries count threefold, since they are short; the everyday pairs more, since they are few.
+    for texts, weight in (
+        ([query for query, _ in pairs], 3.0),
+        ([passage for _, passage in pairs], 1.0),
+        ([query for query, _ in everyday], 8.0),
+        ([passage for _, passage in everyday], 4.0),
+    ):
+        for first in range(0, len(texts), 50_000):
+            packed: list[int] = []
+            for text in texts[first : first + 50_000]:
+                packed.extend(ids.setdefault(word, len(ids)) for word in normal_words(text)[:KEPT_WORDS])
+                packed.append(-1)
+            array = np.asarray(packed, dtype=np.int64)
+            inner = (array[:-1] >= 0) & (array[1:] >= 0)
+            for values, into in ((array[array >= 0], words), ((array[:-1] << 24 | array[1:])[inner], counts)):
+                for value, count in zip(*np.unique(values, return_counts=True), strict=True):
+                    if count > 1 or weight > 1:
+                        into[int(value)] = into.get(int(value), 0.0) + float(count) * weight
+    names = list(ids)
+    kept = sorted(words, key=lambda word: (-words[word], names[word]))
+    kept = [word for word in kept[: size // 4] if words[word] >= 12]
+    known = set(kept)
+    found = [pair for pair, count in counts.items() if count >= 12 and pair >> 24 in known and pair & 0xFFFFFF in known]
+    found.sort(key=lambda pair: (-counts[pair], pair))
+    singles = [names[word] for word in kept]
+    return singles + [f"{names[p >> 24]} {names[p & 0xFFFFFF]}" for p in found[: size - len(singles)]]
 
 
-def everyday_pairs(data: Path, everyday: Path | None) -> list[Pair]:
-    """Return questions in everyday words -> formal passages, and everyday words -> formal terms."""
-    pairs = [(row["query"], row["positive"][:3000]) for row in rows(data / "pairs_everyday_written.jsonl.zst")]
-    if everyday is not None:
-        import yaml
+class _Trainer:
+    """The state of a training: vectors, optimizer, clusters, step."""
 
-        content = yaml.safe_load(everyday.read_text(encoding="utf-8"))
-        pairs += [(form, entry["formal"]) for entry in content["everyday"] for form in entry["everyday"]][::3]
-    return pairs
+    def __init__(self, sets: Sequence[tuple[Texts, Texts]], options: argparse.Namespace, size: int) -> None:
+        import torch
 
+        self._torch = torch
+        torch.manual_seed(SEED)
+        torch.set_num_threads(options.threads)
+        self._sets, self._options = sets, options
+        self._bag = torch.nn.EmbeddingBag(size, options.dim, mode="sum")
+        torch.nn.init.normal_(self._bag.weight, std=0.1)
+        self._optimizer = torch.optim.Adam(self._bag.parameters(), lr=options.rate, fused=True)
+        self._clusters: NDArray[np.int64] | None = None
+        self._step = 0
 
-def build_vocabulary(pairs: Sequence[Pair], extra: Sequence[Pair], size: int) -> list[str]:
-    """Return the most frequent features, each text counted once, unaccented queries among them."""
-    counts: Counter[str] = Counter()
-    for number, (query, passage) in enumerate(pairs):
-        counts.update(set(features(query)))
-        counts.update(set(features(passage[:1500])))
-        if number % 3 == 0:
-            counts.update(set(features(unaccented(query))))
-    for query, passage in extra:
-        for feature in {*features(query), *features(unaccented(query)), *features(passage)}:
-            counts[feature] += 3
-    # A word stands for itself everywhere; a pair must earn its place.
-    scored = ((feature, count * (0.6 if " " in feature else 1.0)) for feature, count in counts.items() if count > 2)
-    return [feature for feature, _ in sorted(scored, key=lambda item: (-item[1], item[0]))[:size]]
+    def load(self, path: Path) -> None:
+        """Go on from a saved state."""
+        saved = self._torch.load(path, weights_only=False)
+        self._bag.load_state_dict(saved["bag"])
+        self._optimizer.load_state_dict(saved["optimizer"])
+        self._clusters, self._step = saved["clusters"], saved["step"]
+        print(f"going on from step {self._step}", flush=True)
 
+    def save(self, path: Path) -> None:
+        """Write the state, so that a crash leaves either the old or the new one."""
+        state = {
+            "bag": self._bag.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "clusters": self._clusters,
+            "step": self._step,
+        }
+        aside = path.with_suffix(".new")
+        self._torch.save(state, aside)
+        aside.replace(path)
 
-class _Texts:
-    """Token rows of many texts, packed."""
+    def run(self, state: Path) -> NDArray[np.float32]:
+        """Train to the last step; return the vectors."""
+        steps, began, first, mean = self._options.steps, time.monotonic(), self._step, 0.0
+        while self._step < steps:
+            done = self._step / steps
+            if self._step and self._step % max(1, steps // 4) == 0 and self._step < steps * 0.9:
+                self._find_clusters()
+            for group in self._optimizer.param_groups:
+                group["lr"] = self._options.rate * max(0.01, 1 - done)
+            loss = self._one_step(done)
+            mean = 0.98 * mean + 0.02 * loss if mean else loss
+            self._step += 1
+            if self._step % _SHOW_EVERY == 0:
+                left_s = (time.monotonic() - began) / (self._step - first) * (steps - self._step)
+                print(f"step {self._step} of {steps}, loss {mean:.3f}, {left_s / 60:.0f} min left", flush=True)
+            if self._step % _SAVE_EVERY == 0:
+                self.save(state)
+        self.save(state)
+        trained: NDArray[np.float32] = self._bag.weight.detach().numpy()
+        return trained
 
-    def __init__(self, texts: Iterator[str], tokenizer: StaticTokenizer, most: int) -> None:
-        starts, packed = [0], []
-        for text in texts:
-            found = tokenizer.rows(text)[:most]
-            packed.append(np.asarray(found, dtype=np.int32))
-            starts.append(starts[-1] + len(found))
-        self._rows = np.concatenate(packed) if packed else np.zeros(0, np.int32)
-        self._starts = np.asarray(starts)
+    def _one_step(self, done: float) -> float:
+        import torch.nn.functional as F
 
-    def __len__(self) -> int:
-        return len(self._starts) - 1
-
-    def batch(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return (all rows, where each text begins)."""
-        parts = [self._rows[self._starts[n] : self._starts[n + 1]] for n in numbers]
-        lengths = np.asarray([len(part) for part in parts])
-        return np.concatenate(parts).astype(np.int64), np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-
-
-def train(
-    general: Sequence[Pair],
-    everyday: Sequence[Pair],
-    vocabulary: Sequence[str],
-    *,
-    dim: int,
-    minutes: float,
-    batch: int,
-    rate: float,
-    state: Path,
-) -> NDArray[np.float32]:
-    """Return vectors float32 [len(vocabulary), dim] after training for a number of minutes, earlier runs included."""
-    import torch
-    import torch.nn.functional as F
-
-    torch.manual_seed(SEED)
-    chance = np.random.default_rng(SEED)
-    tokenizer = StaticTokenizer(vocabulary)
-    sets = []
-    for pairs in (general, everyday):
-        plain = _Texts((query for query, _ in pairs), tokenizer, QUERY_TOKENS)
-        bare = _Texts((unaccented(query) for query, _ in pairs), tokenizer, QUERY_TOKENS)
-        sets.append((plain, bare, _Texts((passage for _, passage in pairs), tokenizer, PASSAGE_TOKENS)))
-    bag = torch.nn.EmbeddingBag(len(vocabulary), dim, mode="sum")
-    torch.nn.init.normal_(bag.weight, std=0.1)
-    optimizer = torch.optim.Adam(bag.parameters(), lr=rate, fused=True)
-    spent_s, step = 0.0, 0
-    if state.exists():
-        saved = torch.load(state)
-        bag.load_state_dict(saved["bag"])
-        optimizer.load_state_dict(saved["optimizer"])
-        spent_s, step = saved["spent_s"], saved["step"]
-    began, saved_at, total_s, mean = time.monotonic(), time.monotonic(), minutes * 60, 0.0
-    while (elapsed := spent_s + time.monotonic() - began) < total_s:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * max(0.02, 1 - elapsed / total_s)
-        special = int(batch * EVERYDAY_SHARE) if chance.random() < EVERYDAY_BATCHES else 0
-        vectors: list[list[Any]] = [[], []]
-        for (plain, bare, passages), count in zip(sets, (batch - special, special), strict=True):
-            if not count:
-                continue
-            numbers = chance.choice(len(plain), count, replace=False)
-            without = chance.random(count) < UNACCENTED_SHARE
-            for texts, chosen in ((plain, numbers[~without]), (bare, numbers[without])):
-                if len(chosen):
-                    vectors[0].append(bag(*map(torch.from_numpy, texts.batch(chosen))))
-            ordered = np.concatenate([numbers[~without], numbers[without]])
-            vectors[1].append(bag(*map(torch.from_numpy, passages.batch(ordered))))
-        queries, found = (F.normalize(torch.cat(side), dim=1) for side in vectors)
-        similar = queries @ found.T / TEMPERATURE
-        wanted = torch.arange(len(similar))
+        # Every step has its own chance, so that a training that was cut off goes on as if it had not been.
+        chance = np.random.default_rng([SEED, self._step])
+        special = int(self._options.batch * (EVERYDAY_LATE if done >= LATE_FROM else EVERYDAY_EARLY))
+        queries, passages = [], []
+        for (asked, answering), numbers in zip(
+            self._sets,
+            (self._draw(self._options.batch - special, chance), self._draw_everyday(special, chance)),
+            strict=True,
+        ):
+            queries.append(self._vectors(asked, numbers, chance, QUERY_WORDS, DROPPED))
+            passages.append(self._vectors(answering, numbers, chance, PASSAGE_WORDS, 0.0))
+        q, p = (F.normalize(self._torch.cat(side), dim=1) for side in (queries, passages))
+        similar = q @ p.T / TEMPERATURE
+        with self._torch.no_grad():
+            alike = (p @ p.T > SAME_PASSAGE) & ~self._torch.eye(len(p), dtype=self._torch.bool)
+        similar = similar.masked_fill(alike, -1e4)
+        wanted = self._torch.arange(len(similar))
         loss = (F.cross_entropy(similar, wanted) + F.cross_entropy(similar.T, wanted)) / 2
-        optimizer.zero_grad()
+        self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        step += 1
-        mean = 0.98 * mean + 0.02 * loss.item() if step > 1 else loss.item()
-        if step % 100 == 0:
-            print(f"step {step}, {elapsed / 60:.1f} of {minutes:.0f} min, loss {mean:.3f}", flush=True)
-        if time.monotonic() - saved_at > 300:
-            saved_at = time.monotonic()
-            _save_state(state, bag, optimizer, elapsed, step)
-    _save_state(state, bag, optimizer, elapsed, step)
-    trained: NDArray[np.float32] = bag.weight.detach().numpy()
-    return trained
+        self._optimizer.step()
+        return float(loss.item())
 
+    def _vectors(self, texts: Texts, numbers: Rows, chance: np.random.Generator, most: int, dropped: float) -> Any:
+        rows, starts = texts.bags(numbers, chance, most=most, dropped=dropped)
+        return self._bag(self._torch.from_numpy(rows), self._torch.from_numpy(starts))
 
-def _save_state(state: Path, bag: Any, optimizer: Any, spent_s: float, step: int) -> None:
-    import torch
+    def _draw(self, count: int, chance: np.random.Generator) -> Rows:
+        total = len(self._sets[0][0].starts) - 1
+        if self._clusters is None or chance.random() < 0.5:
+            return chance.choice(total, count, replace=False)
+        parts: list[Rows] = []
+        # The members of a cluster stand next to each other in the order of the clusters.
+        for begin in chance.integers(0, total - CLUSTER_PART * 2, count // CLUSTER_PART + 1):
+            parts.append(self._clusters[begin + chance.permutation(CLUSTER_PART * 2)[:CLUSTER_PART]])
+        return np.unique(np.concatenate(parts))[:count]
 
-    aside = state.with_suffix(".new")
-    torch.save({"bag": bag.state_dict(), "optimizer": optimizer.state_dict(), "spent_s": spent_s, "step": step}, aside)
-    aside.replace(state)
+    def _draw_everyday(self, count: int, chance: np.random.Generator) -> Rows:
+        return chance.choice(len(self._sets[1][0].starts) - 1, count, replace=False)
+
+    def _find_clusters(self) -> None:
+        """Order the general pairs by cluster of their passages."""
+        import faiss
+
+        passages = self._sets[0][1]
+        total, chance = len(passages.starts) - 1, np.random.default_rng([SEED, self._step, 1])
+        vectors = np.zeros((total, self._options.dim), dtype=np.float32)
+        with self._torch.no_grad():
+            for first in range(0, total, 4096):
+                numbers = np.arange(first, min(first + 4096, total))
+                found = self._vectors(passages, numbers, chance, PASSAGE_WORDS, 0.0)
+                vectors[numbers] = self._torch.nn.functional.normalize(found, dim=1).numpy()
+        kmeans = faiss.Kmeans(self._options.dim, CLUSTERS, niter=8, seed=SEED, max_points_per_centroid=48)
+        kmeans.train(vectors)
+        _, nearest = kmeans.index.search(vectors, 1)
+        self._clusters = np.lexsort([chance.random(total), nearest[:, 0]]).astype(np.int64)
 
 
 def save(folder: Path, vocabulary: Sequence[str], vectors: NDArray[np.float32]) -> None:
-    """Write the model: int8 rows, each with its scale."""
+    """Write the model: rows of four-bit numbers, each row with its scale."""
     folder.mkdir(parents=True, exist_ok=True)
-    scales = np.abs(vectors).max(axis=1) / 127
-    rounded = np.round(vectors / np.where(scales == 0, 1, scales)[:, None]).astype(np.int8)
-    np.save(folder / "vectors.npy", rounded)
-    np.save(folder / "scales.npy", scales.astype(np.float32))
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    digest = hashlib.sha256(rounded.tobytes() + scales.tobytes()).hexdigest()[:16]
-    config = {"kind": "static", "dim": int(vectors.shape[1]), "fingerprint": f"static-{digest}"}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    packed, scales = quantise(vectors)
+    np.save(folder / "vectors.npy", packed)
+    np.save(folder / "scales.npy", scales)
+    words = "\n".join(vocabulary)
+    (folder / "vocab.txt").write_text(words, encoding="utf-8")
+    digest = hashlib.sha256(packed.tobytes() + scales.tobytes() + words.encode()).hexdigest()[:16]
+    config = {"kind": "static", "dim": int(vectors.shape[1]), "fingerprint": f"static4-{digest}"}
+    (folder / "config.json").write_text(json.dumps(config) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     """Train and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--everyday", type=Path)
+    parser.add_argument("--everyday", type=Path, action="append", default=[], help="more everyday pairs, see pairs.py")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--state", type=Path, default=Path("data/train-state.pt"))
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--vocabulary", type=int, default=84_000)
-    parser.add_argument("--dim", type=int, default=256)
+    parser.add_argument("--state", type=Path, default=Path("data/train"), help="a folder for what can be gone on from")
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--vocabulary", type=int, default=110_000)
+    parser.add_argument("--dim", type=int, default=320)
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--rate", type=float, default=0.01)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    import torch
-
-    torch.set_num_threads(options.threads)
-    chance = random.Random(SEED)
-    general, everyday = general_pairs(options.data, chance), everyday_pairs(options.data, options.everyday)
+    options.state.mkdir(parents=True, exist_ok=True)
+    general, everyday = general_pairs(options.data), everyday_pairs(options.data, options.everyday)
     print(f"{len(general)} pairs, {len(everyday)} everyday pairs", flush=True)
-    vocabulary = build_vocabulary(general, everyday, options.vocabulary)
+    words = options.state / "vocab.txt"
+    if not words.exists():
+        words.write_text("\n".join(build_vocabulary(general, everyday, options.vocabulary)), encoding="utf-8")
+    vocabulary = words.read_text(encoding="utf-8").split("\n")
+    tokenizer = StaticTokenizer(vocabulary)
     print(f"{len(vocabulary)} features", flush=True)
-    options.state.parent.mkdir(parents=True, exist_ok=True)
-    vectors = train(
-        general,
-        everyday,
-        vocabulary,
-        dim=options.dim,
-        minutes=options.minutes,
-        batch=options.batch,
-        rate=options.rate,
-        state=options.state,
-    )
-    save(options.out, vocabulary, vectors)
+    sets = [
+        (pack([query for query, _ in pairs], tokenizer), pack([passage for _, passage in pairs], tokenizer))
+        for pairs in (general, everyday)
+    ]
+    trainer = _Trainer(sets, options, len(vocabulary))
+    state = options.state / "state.pt"
+    if state.exists():
+        trainer.load(state)
+    save(options.out, vocabulary, trainer.run(state))
 
 
 if __name__ == "__main__":

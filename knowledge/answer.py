@@ -7,6 +7,7 @@ from pathlib import Path
 
 from embeddings.encoder import Encoder
 from knowledge import intents
+from knowledge.calibration import Calibration
 from knowledge.chunker import chunk
 from knowledge.from_citations import CitationAnswers
 from knowledge.from_outline import OutlineAnswers
@@ -15,10 +16,11 @@ from knowledge.intents import FollowUp
 from knowledge.lexicon import Lexicon
 from knowledge.model import Answer, Choice, Document, Hit, Outcome, Passage, PassageKind, Reason, Topic
 from knowledge.query import Query
-from knowledge.search import Entry, Search, Weights, build_search
+from knowledge.search import Entry, Found, Search, build_search
 from knowledge.shelf import Shelf
 from knowledge.structure import Asked, OutlineQuestion, parse_outline_question
 from knowledge.text import clean, collapse, fold
+from knowledge.views import View, still_open
 
 # A question in a chat is never this long; a pasted document is.
 LONGEST_QUESTION = 4000
@@ -43,12 +45,33 @@ class KnowledgeBase(Shelf):
         self._by_passages = PassageAnswers(self, search, thresholds or Thresholds())
         self._by_outline = OutlineAnswers(self, self._by_citations, self._by_passages)
 
-    def search(self, text: str, *, k: int) -> list[Hit]:
-        """Return the k best passages for a question, best first, without judging whether they answer it."""
+    def search(self, text: str, *, k: int, mode: str = "hybrid") -> list[Hit]:
+        """Return the k best passages for a question, best first, without judging whether they answer it.
+
+        Args:
+            mode: see Search.find.
+        """
+        return [found.hit for found in self.find(self._search.parse(text), k=k, mode=mode)]
+
+    def parse(self, text: str) -> Query:
+        """Return a question as it is searched for."""
+        return self._search.parse(text)
+
+    def find(self, query: Query, *, k: int, mode: str = "hybrid") -> list[Found]:
+        """Return the same with what each ranking saw in them."""
+        prior = self._by_passages.prior_for(query, self.graph.find_mentions(query.text))
+        return self._search.find(query, k=k, prior=prior, mode=mode)
+
+    def evidence_for(self, question: str) -> tuple[str, tuple[float, ...]] | None:
+        """Return the best passage for a question and what speaks for it (support.VIEWS), to learn from.
+
+        None where something else than the evidence decides: a pleasantry, a question about documents or their parts.
+        """
+        text = collapse(clean(question))
         query = self._search.parse(text)
-        return self._search.search(
-            query, k=k, prior=self._by_passages.prior(self._by_passages.named(self.graph.find_mentions(query.text)))
-        )
+        if intents.smalltalk(text) is not None or not any(c.isalnum() for c in query.text):
+            return None
+        return self._by_passages.evidence_for(query, self.graph.find_mentions(query.text))
 
     def answer(self, question: str, *, topic: Topic | None = None, k: int = 5) -> Answer:
         """Return what the documents say to a question, or why they say nothing.
@@ -170,8 +193,13 @@ class KnowledgeBase(Shelf):
         both = self._search.parse(f"{topic.question} {query.text}")
         joined = self._by_passages.answer(both, (), k, near=passage.section, without=shown)
         # The question before only helps to find; what is shown must speak of what is asked now.
-        speaks = joined.outcome is Outcome.ANSWERED and self._by_passages.speaks_of(query, joined.hits[0].passage_id)
-        answer = joined if speaks or alone.outcome is not Outcome.ANSWERED else alone
+        found = [hit.passage_id for hit in joined.hits] if joined.outcome is Outcome.ANSWERED else []
+        speaking = next((passage_id for passage_id in found if self._by_passages.speaks_of(query, passage_id)), None)
+        if speaking is not None and speaking != found[0]:
+            joined = self.passage(
+                speaking, k=k, rest=tuple(one for one in found if one != speaking), question=both.text
+            )
+        answer = joined if speaking is not None or alone.outcome is not Outcome.ANSWERED else alone
         return replace(answer, query=both.text if answer is joined else query.text)
 
     def _others(self, hits: Sequence[str], passage_id: str) -> tuple[str, ...]:
@@ -184,19 +212,29 @@ def build_knowledge(
     encoder: Encoder,
     lexicon: Lexicon,
     *,
+    views: Sequence[View] = (),
     folder: Path | None = None,
     candidates: int = 50,
-    weights: Weights | None = None,
+    calibration: Calibration | None = None,
     thresholds: Thresholds | None = None,
 ) -> KnowledgeBase:
     """Return the documents ready to be asked; with a folder, an index built before is used again while it fits.
 
+    Args:
+        views: curated questions, which help to find their passages and are never shown.
     Raises:
         CacheError: the folder cannot be written.
     """
     passages = [passage for document in documents for passage in chunk(document)]
+    headings = {heading for passage in passages for heading in passage.headings}
     search = build_search(
-        index_entries(documents), encoder, lexicon, folder=folder, candidates=candidates, weights=weights
+        index_entries(documents),
+        encoder,
+        lexicon,
+        views=still_open(views, headings | {document.title for document in documents}),
+        folder=folder,
+        candidates=candidates,
+        calibration=calibration,
     )
     return KnowledgeBase(documents, passages, search, thresholds=thresholds)
 

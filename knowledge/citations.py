@@ -71,7 +71,7 @@ _TYPED_YEAR = re.compile(
     r"[\s,(]*(?:cua [a-z ]{2,30}?)?[\s,(]*(?:ngay\s*)?(?:\d{1,2}[/.-]\d{1,2}[/.-]|nam\s+|/|\()\s*((?:19|20)\d{2})\b"
 )
 _STATE_LAW = re.compile(
-    r"\b(?:(?:bo )?(?<!ky )(?<!ki )(?<!phap )luat (?!su\b|le\b|phap\b)[a-z]+"
+    r"\b(?:(?:bo )?(?<!ky )(?<!ki )(?<!phap )luat (?!(?:su|le|phap|chua|khong|co|nao|noi|cho|cam|ma|thi|de)\b)[a-z]+"
     r"|nghi dinh|thong tu|phap lenh|hien phap|dieu le dang)\b"
 )
 

@@ -8,22 +8,27 @@ import resource
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embeddings import pairs
 from embeddings.encoder import Encoder, make_encoder
 from knowledge.answer import KnowledgeBase, build_knowledge
+from knowledge.calibration import Calibration
 from knowledge.lexicon import load_lexicon
 from knowledge.loader import load_documents
 from knowledge.model import Answer, Outcome
-from knowledge.search import Entry, build_search
+from knowledge.search import Entry, Search, build_search
 from knowledge.text import collapse
+from knowledge.views import load_views
 
 # For these kinds a right passage is not enough: the words asked for must be shown.
-_WORDS_MATTER = {"citation", "abbrev", "structure", "multi"}
+WORDS_MATTER = {"citation", "abbrev", "structure", "multi"}
 _SMALLTALK = "chitchat"
+# Where there are tens of thousands of texts, more of them are looked at.
+DATASET_CANDIDATES = 100
 
 
 class DatasetError(Exception):
@@ -115,7 +120,7 @@ def judge(question: Question, answer: Answer, plan_id: str) -> Verdict:
     return Verdict(
         question=question,
         outcome=answer.outcome,
-        hit_at_1=first and (words or question.kind not in _WORDS_MATTER),
+        hit_at_1=first and (words or question.kind not in WORDS_MATTER),
         hit_at_3=any(hit in gold for hit in hits[:3]),
         shows_words=answered and words,
         reciprocal_rank=reciprocal_rank_at(hits, dict.fromkeys(gold, 1.0), 10),
@@ -168,10 +173,12 @@ def _share(flags: Sequence[bool]) -> float | None:
     return round(sum(flags) / len(flags), 4) if flags else None
 
 
-def evaluate_questions(knowledge: KnowledgeBase, questions: Sequence[Question]) -> list[Verdict]:
-    """Ask every question on its own and judge the answers."""
+def evaluate_questions(
+    knowledge: KnowledgeBase, questions: Sequence[Question], typed: Callable[[str], str] = lambda text: text
+) -> list[Verdict]:
+    """Ask every question on its own, changed as it may be typed, and judge the answers."""
     plan_id = knowledge.plan.id if knowledge.plan else ""
-    return [judge(question, knowledge.answer(question.text), plan_id) for question in questions]
+    return [judge(question, knowledge.answer(typed(question.text)), plan_id) for question in questions]
 
 
 def quotes_verbatim(knowledge: KnowledgeBase, questions: Sequence[Question]) -> tuple[int, int]:
@@ -188,6 +195,65 @@ def passages_equal(knowledge: KnowledgeBase, rows: Sequence[Mapping[str, Any]]) 
     return f"{sum(stored.get(row['id']) == row['text'] for row in rows)}/{len(rows)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A folder in BEIR layout.
+
+    Attributes:
+        queries: {id, text} and what else their file says.
+        relevant: {query id: {document id: gain}}.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    queries: tuple[Mapping[str, Any], ...]
+    relevant: Mapping[str, Mapping[str, float]]
+
+
+def load_dataset(folder: Path, *, limit: int | None = None) -> Dataset:
+    """Return what a folder holds, with the first so many queries.
+
+    Raises:
+        DatasetError: a file is missing or broken.
+    """
+    entries = tuple(Entry(row["id"], row["text"], row.get("title", "")) for row in _rows(_corpus(folder)))
+    queries = tuple(_rows(folder / "queries.jsonl"))[:limit]
+    return Dataset(folder.name, entries, queries, _qrels(folder / "qrels.tsv"))
+
+
+def rank_dataset(
+    search: Search, dataset: Dataset, *, mode: str, typed: Callable[[str], str] = lambda text: text
+) -> dict[str, Any]:
+    """Return recall, MRR, nDCG, by set of queries where they belong to sets, and queries per second.
+
+    Args:
+        typed: how a query's text is changed before it is asked.
+    """
+    by_set: dict[str, list[tuple[list[str], Mapping[str, float]]]] = defaultdict(list)
+    elapsed_ms: list[float] = []
+    for query in dataset.queries:
+        text = typed(query["text"])
+        began = time.perf_counter()
+        hits = search.search(search.parse(text), k=100, mode=mode)
+        elapsed_ms.append((time.perf_counter() - began) * 1000)
+        row = ([hit.passage_id for hit in hits], dataset.relevant.get(str(query["id"]), {}))
+        for name in {"all", str(query.get("set") or query.get("style") or "all")}:
+            by_set[name].append(row)
+    figures = {name: _figures(rows) for name, rows in sorted(by_set.items())}
+    total_ms = sum(elapsed_ms)
+    return {
+        **figures.pop("all", {}),
+        "sets": figures,
+        "queries_per_second": round(len(elapsed_ms) / total_ms * 1000, 1) if total_ms else None,
+        "p95_ms": round(sorted(elapsed_ms)[len(elapsed_ms) * 95 // 100], 1) if elapsed_ms else None,
+    }
+
+
+def figures_of(rankings: Mapping[str, Sequence[str]], relevant: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return recall, MRR and nDCG of rankings that something else has made, {query id: document ids}."""
+    return _figures([(ranked, relevant.get(query_id, {})) for query_id, ranked in rankings.items()])
+
+
 def evaluate_dataset(folder: Path, encoder: Encoder, *, mode: str, limit: int | None) -> dict[str, Any]:
     """Return recall, MRR, nDCG, speed and memory of the search on a BEIR folder.
 
@@ -197,32 +263,51 @@ def evaluate_dataset(folder: Path, encoder: Encoder, *, mode: str, limit: int | 
     Raises:
         DatasetError: a file is missing or broken.
     """
-    entries = [Entry(row["id"], row["text"], row.get("title", "")) for row in _rows(_corpus(folder))]
-    queries = list(_rows(folder / "queries.jsonl"))[:limit]
-    relevant = _qrels(folder / "qrels.tsv")
+    dataset = load_dataset(folder, limit=limit)
     began = time.perf_counter()
-    search = build_search(entries, encoder, load_lexicon(), candidates=100)
+    search = build_search(dataset.entries, encoder, load_lexicon(), candidates=DATASET_CANDIDATES)
     index_s = time.perf_counter() - began
-    by_set: dict[str, list[tuple[list[str], dict[str, float]]]] = defaultdict(list)
-    began = time.perf_counter()
-    for query in queries:
-        hits = search.search(search.parse(query["text"]), k=100, mode=mode)
-        row = ([hit.passage_id for hit in hits], relevant.get(str(query["id"]), {}))
-        for name in {"all", str(query.get("set") or query.get("style") or "all")}:
-            by_set[name].append(row)
-    elapsed_s = time.perf_counter() - began
-    figures = {name: _figures(rows) for name, rows in sorted(by_set.items())}
     return {
-        "dataset": folder.name,
+        "dataset": dataset.name,
         "mode": mode,
-        "documents": len(entries),
-        "queries": len(queries),
-        **figures.pop("all", {}),
-        "sets": figures,
-        "queries_per_second": round(len(queries) / elapsed_s, 1) if elapsed_s else None,
+        "documents": len(dataset.entries),
+        "queries": len(dataset.queries),
+        **rank_dataset(search, dataset, mode=mode),
         "index_seconds": round(index_s, 2),
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def law_questions(
+    data: Path, show: Callable[[str], None], more: Sequence[Path] = (), calibration: Calibration | None = None
+) -> tuple[Search, list[list[tuple[str, str]]]]:
+    """Return a search over the articles of law and questions about them that the encoder was not trained on.
+
+    Args:
+        data: a folder with the packed files of embeddings/pairs.py.
+        show: is told what is going on.
+        more: further questions, a line each: id of an article, style, question, parted by tabs.
+    Returns:
+        the search and, for the data and for each further file, (question, id of the article).
+    """
+    articles = list(pairs.rows(data / "legal_articles.jsonl.zst"))
+    entries = [Entry(row["id"], row["text"], f"{row['title']} ({row['doc']})") for row in articles]
+    ids = {f"{entry.context}\n{entry.text}"[:2000]: entry.id for entry in entries}
+    questions = [
+        (row["query"], ids[row["positive"][:2000]])
+        for row in pairs.rows(data / "pairs_question_law_article.jsonl.zst")
+        if pairs.is_held_out(row["query"]) and row["positive"][:2000] in ids
+    ]
+    known = {entry.id for entry in entries}
+    groups = [questions]
+    for path in more:
+        lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+        groups.append([(question, article) for article, _, question in lines if article in known])
+    show(f"{len(entries)} articles, {[len(group) for group in groups]} questions kept from training")
+    search = build_search(
+        entries, make_encoder("bundled"), load_lexicon(), candidates=DATASET_CANDIDATES, calibration=calibration
+    )
+    return search, groups
 
 
 def peak_memory_mb() -> float:
@@ -230,9 +315,9 @@ def peak_memory_mb() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
-def _figures(rows: Sequence[tuple[list[str], dict[str, float]]]) -> dict[str, float]:
+def _figures(rows: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> dict[str, float]:
     def mean(values: Iterator[float]) -> float:
-        return round(sum(values) / len(rows), 4)
+        return round(sum(values) / len(rows), 4) if rows else 0.0
 
     return {
         "recall@1": mean(recall_at(ranked, relevant, 1) for ranked, relevant in rows),
@@ -298,6 +383,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mode", choices=["bm25", "dense", "hybrid"], default="hybrid")
     parser.add_argument("--limit", type=int, metavar="N")
     parser.add_argument("--misses", action="store_true", help="with --plan: list the questions that went wrong")
+    parser.add_argument("--no-curated", action="store_true", help="with --plan: without curated questions")
     parser.add_argument("--encoder", default="bundled", help="as encoder.model in config.yaml")
     options = parser.parse_args(arguments)
     try:
@@ -315,7 +401,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _evaluate_plan(options: argparse.Namespace, encoder: Encoder) -> dict[str, Any]:
     folder = Path(__file__).parent / "documents"
-    knowledge = build_knowledge(load_documents(folder), encoder, load_lexicon())
+    views = () if options.no_curated else load_views()
+    knowledge = build_knowledge(load_documents(folder), encoder, load_lexicon(), views=views)
     questions = read_questions(options.plan / "questions.jsonl")[: options.limit]
     verdicts = evaluate_questions(knowledge, questions)
     if options.misses:

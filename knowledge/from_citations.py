@@ -42,6 +42,9 @@ class CitationAnswers:
         document = self._shelf.documents[first.document_ids[0]]
         residual = self._residual(query, mentions)
         places = self._shelf.plan_places(document.id)
+        has_text = not document.metadata_only and len(mentions) == 1
+        if has_text and residual and intents.asks_for_content(query.text, asked, many_words=residual > 2):
+            return None
         if asked is None and residual <= 1:
             asked = CitationAsked.ABOUT
         if asked is CitationAsked.ABOUT:
@@ -49,7 +52,7 @@ class CitationAnswers:
                 return self.not_loaded(document.id)
             if residual > 2 and not places:
                 return None
-            if residual > 2 and not document.metadata_only and len(mentions) == 1:
+            if residual > 1 and has_text:
                 return None
             if not places and not document.metadata_only:
                 return self.card(document.id)
@@ -62,6 +65,8 @@ class CitationAnswers:
                 return self.not_loaded(document.id)
             return None
         if not places:
+            if asked is CitationAsked.WHERE and residual and has_text:
+                return None
             if asked is CitationAsked.WHERE:
                 facts = {"document": document.name}
                 return Answer(

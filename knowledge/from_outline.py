@@ -55,7 +55,8 @@ class OutlineAnswers:
             return replace(self.section(self._shelf.plan.id, asked.section), reason=Reason.BULLET_COUNT)
         if self._asks_more_than_structure(query):
             narrowed = self._passages.answer(query, (), k, section=(self._shelf.plan.id, asked.section))
-            if narrowed.outcome is Outcome.ANSWERED:
+            bullets = outline.bullets(asked.section)
+            if narrowed.outcome is Outcome.ANSWERED or not self._passages.can_be_told(query, bullets):
                 return narrowed
         return self.section(self._shelf.plan.id, asked.section)
 
@@ -178,6 +179,9 @@ class OutlineAnswers:
         if self._shelf.documents[document_id].metadata_only:
             return self._citations.not_loaded(document_id)
         if not self._shelf.has(document_id, asked.section or ""):
+            if not any(part.startswith("dieu-") for part in self._shelf.outline(document_id).sections):
+                # A document without articles can speak of those of another: "Cụ thể hoá Điều 19".
+                return None
             facts = {"article": asked.section or "", "document": self._shelf.documents[document_id].name}
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NO_SUCH_ARTICLE, facts=facts, document_ids=(document_id,))
         if asked.clause is not None:

@@ -1,13 +1,14 @@
 """Answers from passages: search, judge whether the best one answers, quote it or say what is nearest."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowledge import intents
+from knowledge.calibration import VIEWS
 from knowledge.chunker import heading_name
 from knowledge.citations import Mention, names_state_law
 from knowledge.fuzzy import neighbours
@@ -16,16 +17,21 @@ from knowledge.query import Query
 from knowledge.search import Search
 from knowledge.shelf import Shelf
 from knowledge.structure import STRUCTURE_WORDS
-from knowledge.support import Evidence, evidence, words_and_pairs
+from knowledge.support import Evidence, evidence, share_and_phrases, strange_numbers, words_and_pairs
 from knowledge.text import fold, syllables
 
 _NEAREST = 2
 _MOST_QUOTES = 3
+_WIDE = 3
 _NEAR_BOOST = 1.2
+_CITING_BOOST = 1.8
 # In a regulation, what stands outside its articles ("Hiệu lực", "Văn bản liên quan") answers less often.
 _OUTSIDE_ARTICLES = 0.75
 _CONSIDERED = 10
+_RIVALS = 3
 _MOSTLY = 0.5
+# A cosine below which a passage is about something else.
+_FAR = 0.25
 _REMEMBERED = 2000
 _LEAST_WORDS = 3
 _SEVERAL = re.compile(
@@ -39,9 +45,25 @@ _PART = re.compile(
     r"|[;?]\s+(?=\S)"
 )
 # A question for a number of something is not answered by words without a number of it.
+# "mấy" before other words only says that they are many ("mấy ông lãnh đạo"), and so it does at the beginning of what is
+# said, before "đó", "này", "rồi", and in what is to be answered by yes or no.
 _WANTS_NUMBER = re.compile(
-    r"\b(?:bao nhieu|may)\s+(?P<unit>phan tram|tien|dong|ty|trieu|tuoi|thang|nam|ngay|lan|nguoi|dang vien|phieu|cai"
-    r"|suat|chi tieu|dieu|chuong|chuan muc|bieu hien|truong hop)\b"
+    r"\b(?P<word>bao nhieu|may)\s+"
+    r"(?P<unit>phan tram|tien|dong|ty|trieu|tuoi|thang|nam|ngay|lan|nguoi|dang vien|phieu|cai"
+    r"|suat|chi tieu|dieu|chuong|chuan muc|bieu hien|truong hop|vong|muc|cuoc|buoi|cau|trang|diem|met|m2|gio|mam|bac"
+    r"|nhiem ky|tang|cap|khoa|lop|gach dau dong|nhom|nghin|ngan)\b"
+    r"|\bbao nhieu\s+(?P<other>[^\W\d]+)\b(?!.*\b(?:nhu vay|nhu the)\b)"
+)
+_ONLY_MANY = re.compile(
+    r"\s*(?:do|nay|kia|ay|no|truoc|trc|qua|roi|nay|lien|gan day)\b|.*\b(?:khong|ko|k|chua|hong)\W*$"
+)
+_BEGINS = re.compile(r"(?:^|[.!?;:,]|\b(?:thi|con|cac|ma|nhung|nghe|thay|hom qua))\s*$")
+_WANTS_DAY = re.compile(
+    r"\b(?:ngay (?:nao|may)|(?<!lan )thu may|may gio|mung may|han chot|thang may|thang nao)\b(?! cung\b)"
+)
+_DAY = re.compile(
+    r"\bngay\s+(?:mung )?\d|\b\d{1,2}[-/.]\d{1,2}\b|\bthang\s+\d|\bthu (?:hai|ba|tu|nam|sau|bay)\b|\bchu nhat\b"
+    r"|\bnam \d{4}"
 )
 _WANTS_AMOUNT = re.compile(
     r"\bbao nhieu\W*$|\bmuc (?:phat|dong|luong|thu)\b|\b(?:luong|gia|kinh phi|le phi)\b.*\bbao nhieu\b"
@@ -65,23 +87,26 @@ _WHICH_DOCUMENT = re.compile(r"\b(?:van ban|quy dinh|quyet dinh|nghi quyet|ket l
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Numbers behind "answered or not"; figures behind them: docs/figures.md.
+    """Numbers behind "answered or not" that are set by hand; the learned ones are in calibration.json.
 
     Attributes:
-        confidence: a passage is an answer from here on; see support.Evidence.
         sentence_share: least share for one sentence of a longer message to be taken for the question.
         digest_prior: what a digest's score counts beside the plan's, unless the question names the digest.
         ambiguous_words: a question with at most this many content words may be too wide.
-        ambiguous_ratio: the third best section must come this near to the best for the question to be too wide.
+        ambiguous_share: of such a question's content, so much must stand in each of three sections …
+        ambiguous_behind: … whose fused scores are at most so far behind the best, for the question to be too wide.
+        plan_ahead: a passage of the plan that answers is shown before one of another document whose fused score is
+            higher by at most so much; not where the question names that document.
         several: part of the best passage's share that a further passage needs to be shown beside it.
     """
 
-    confidence: float = 0.5
     sentence_share: float = 0.5
     digest_prior: float = 0.6
     ambiguous_words: int = 2
-    ambiguous_ratio: float = 0.6
+    ambiguous_share: float = 0.95
+    ambiguous_behind: float = 12.0
     several: float = 0.5
+    plan_ahead: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,32 +151,29 @@ class PassageAnswers:
         without: str | None = None,
     ) -> Answer:
         """Search and judge: quote what answers, ask back when the question is too wide, else say what is nearest."""
-        named = self.named(mentions)
         if names_state_law(query.text) and not mentions:
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.OTHER_LAW)
-        prior = self.prior(
-            named,
-            section=section,
-            near=near,
-            without=without,
-            plan_only=intents.names_the_plan(query.text),
-            citing=_WHICH_DOCUMENT.search(fold(query.text)) is not None,
-        )
-        looked = self._look(query, prior)
-        parts = self._parts(query, prior)
+        prior = self.prior_for(query, mentions, section=section, near=near, without=without)
+        plan_first = not self.named(mentions)
+        looked = self._look(query, prior, plan_first=plan_first)
+        parts = self._parts(query, prior, plan_first=plan_first)
         if len(parts) > 1:
             return self._quoting(query, [part.best for part in parts][:_MOST_QUOTES], _merged(parts)[:k])
         if looked is None or not self._answers(query, looked):
             # In a long message the question is one sentence among others.
-            looked = self._look_by_sentence(query, prior) or looked
+            looked = self._look_by_sentence(query, prior, plan_first=plan_first) or looked
+        if looked is None and not any(query.is_content) and not mentions:
+            return self.which_part()
         if looked is None:
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOTHING_FOUND)
-        if not self._answers(looked.query, looked):
-            return self._nearest(looked)
-        best = self._cited_rather(looked)
         wide = self._too_wide(looked) if not mentions and section is None else None
         if wide is not None:
             return wide
+        # Who names a section has said where; the section's passage that speaks of the matter is what was asked for.
+        there = section is not None and looked.found[looked.best.passage_id].share >= _MOSTLY
+        if not there and not self._answers(looked.query, looked):
+            return self._nearest(looked)
+        best = self._cited_rather(looked)
         ordered = [best, *(hit for hit in looked.hits if hit is not best)]
         several = _SEVERAL.search(fold(query.text)) is not None
         least = self._thresholds.several * looked.found[best.passage_id].share
@@ -162,34 +184,75 @@ class PassageAnswers:
         ][:_MOST_QUOTES]
         return self._quoting(looked.query, shown, ordered[:k])
 
-    def _look(self, query: Query, prior: NDArray[np.float32]) -> "_Looked | None":
+    def evidence_for(self, query: Query, mentions: Sequence[Mention]) -> tuple[str, tuple[float, ...]] | None:
+        """Return the best passage for a question and what speaks for it; None where a rule decides."""
+        if names_state_law(query.text) and not mentions:
+            return None
+        looked = self._look(query, self.prior_for(query, mentions), plan_first=not self.named(mentions))
+        if looked is None or not self._may_answer(query, looked.best):
+            return None
+        best = max(looked.hits[:_RIVALS], key=lambda hit: hit.score)
+        return best.passage_id, looked.found[best.passage_id].views
+
+    def _look(self, query: Query, prior: NDArray[np.float32], *, plan_first: bool) -> "_Looked | None":
         """Search, and see how far each of the first passages speaks of the question."""
-        hits = self._search.search(query, k=_CONSIDERED, prior=prior)
-        if not hits:
+        candidates = self._search.find(query, k=_CONSIDERED, prior=prior)
+        if not candidates:
             return None
         near = neighbours(query, self._search.lexical)
-        ids = [hit.passage_id for hit in hits]
-        scores, similarities = self._search.lexical_scores(query, ids), self._search.similarities(query, ids)
+        model = self._search.answering
+        hits = [candidate.hit for candidate in candidates]
         found = {
-            id_: evidence(
+            hit.passage_id: evidence(
                 query,
-                self._held(id_),
+                self._held(hit.passage_id),
                 self._search.lexical,
                 near,
-                score=scores[id_],
-                similarity=similarities[id_],
+                signals=candidate.signals,
+                margin=hit.score - self._elsewhere(hit, hits),
+                model=model,
             )
-            for id_ in ids
+            for hit, candidate in zip(hits, candidates, strict=True)
         }
-        best = max(hits[:3], key=lambda hit: (self._is_enough(query, hit, found[hit.passage_id]), hit.score))
+        best = max(hits[:_RIVALS], key=lambda hit: (self._is_enough(query, hit, found[hit.passage_id]), hit.score))
+        if plan_first:
+            best = self._plan_rather(query, hits, found, best)
         return _Looked(query, tuple(hits), found, best)
 
-    def _look_by_sentence(self, query: Query, prior: NDArray[np.float32]) -> "_Looked | None":
+    def _plan_rather(self, query: Query, hits: Sequence[Hit], found: Mapping[str, Evidence], best: Hit) -> Hit:
+        """Return the plan's passage where it answers nearly as well as another document's: it binds members here."""
+        if self._is_plan(self._shelf.passages[best.passage_id]):
+            return best
+        for hit in hits:
+            if not self._is_plan(self._shelf.passages[hit.passage_id]):
+                continue
+            near = hit.score >= best.score - self._thresholds.plan_ahead
+            enough = self._is_enough(query, hit, found[hit.passage_id])
+            return hit if near and enough else best
+        return best
+
+    def _elsewhere(self, hit: Hit, hits: Sequence[Hit]) -> float:
+        """Return the best score outside the part that a hit belongs to."""
+        passage = self._shelf.passages[hit.passage_id]
+        part = (passage.document_id, passage.section) if not self._is_plan(passage) else (passage.id, "")
+        others = (
+            other.score
+            for other in hits
+            if ((p := self._shelf.passages[other.passage_id]).document_id, p.section) != part and p.id != part[0]
+        )
+        return max(others, default=0.0)
+
+    def _is_plan(self, passage: Passage) -> bool:
+        return self._shelf.documents[passage.document_id].is_plan
+
+    def _look_by_sentence(self, query: Query, prior: NDArray[np.float32], *, plan_first: bool) -> "_Looked | None":
         sentences = [self._search.parse(part) for part in _SENTENCE.split(query.text)]
         telling = [sentence for sentence in sentences if sum(sentence.is_content) >= _LEAST_WORDS]
         if len(sentences) < 2:
             return None
-        looked = [found for found in (self._look(sentence, prior) for sentence in telling) if found]
+        looked = [
+            found for found in (self._look(sentence, prior, plan_first=plan_first) for sentence in telling) if found
+        ]
         clear = [
             found
             for found in looked
@@ -198,12 +261,12 @@ class PassageAnswers:
         ]
         return max(clear, key=lambda found: found.found[found.best.passage_id].phrases, default=None)
 
-    def _parts(self, query: Query, prior: NDArray[np.float32]) -> "list[_Looked]":
+    def _parts(self, query: Query, prior: NDArray[np.float32], *, plan_first: bool) -> "list[_Looked]":
         """Look for each part of a question in several parts; empty unless they lead to different passages."""
         parts = [self._search.parse(part) for part in _PART.split(query.text)]
         if len(parts) < 2 or any(sum(part.is_content) < _LEAST_WORDS for part in parts):
             return []
-        looked = [self._look(part, prior) for part in parts]
+        looked = [self._look(part, prior, plan_first=plan_first) for part in parts]
         found = [one for one in looked if one and self._answers(one.query, one)]
         different = {one.best.passage_id: one for one in reversed(found)}
         return [one for one in found if different[one.best.passage_id] is one] if len(different) == len(parts) else []
@@ -224,12 +287,23 @@ class PassageAnswers:
     def _answers(self, query: Query, looked: "_Looked") -> bool:
         return self._is_enough(query, looked.best, looked.found[looked.best.passage_id])
 
-    def _is_enough(self, query: Query, hit: Hit, seen: Evidence) -> bool:
+    def can_be_told(self, query: Query, passages: Sequence[Passage]) -> bool:
+        """Whether one of the passages may hold what a question wants: a number, a day, a person where it wants one."""
+        hits = (Hit(passage.id, 0.0) for passage in passages)
+        return any(
+            self._may_answer(query, hit) and not strange_numbers(query, self._held(hit.passage_id)) for hit in hits
+        )
+
+    def _may_answer(self, query: Query, hit: Hit) -> bool:
+        """Whether no rule speaks against a passage, whatever the evidence."""
         if _WANTS_PERSON.search(fold(query.text)):
             return False
-        if not _has_wanted_number(query, self._shelf.passages[hit.passage_id].text):
+        return _has_wanted_number(query, self._shelf.passages[hit.passage_id].text)
+
+    def _is_enough(self, query: Query, hit: Hit, seen: Evidence) -> bool:
+        if not self._may_answer(query, hit) or _says_nothing(seen):
             return False
-        return seen.confidence >= self._thresholds.confidence
+        return seen.confidence >= self._search.answering["threshold"]
 
     def _quoting(self, query: Query, shown: Sequence[Hit], hits: Sequence[Hit]) -> Answer:
         quotes: list[Quote] = []
@@ -283,33 +357,50 @@ class PassageAnswers:
         return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOTHING_FOUND, choices=choices)
 
     def _too_wide(self, looked: "_Looked") -> Answer | None:
-        """Ask back when a question has few words and several sections of the plan hold all of them."""
+        """Ask back when a question has few words and several sections hold all of them about equally well."""
         query, hits = looked.query, looked.hits
+        best = self._shelf.passages[looked.best.passage_id]
         shares = {passage_id: seen.share for passage_id, seen in looked.found.items()}
         words = {
             token
             for token, kept in zip(query.folded, query.is_content, strict=True)
             if kept and token not in STRUCTURE_WORDS and token not in _DUTY_WORDS
         }
-        if not 0 < len(words) <= self._thresholds.ambiguous_words:
+        if not words:
+            return self.which_part()
+        if len(words) > self._thresholds.ambiguous_words or self._asks_for_heading(best, query):
             return None
-        best_by_section: dict[str, Hit] = {}
+        best_by_section: dict[tuple[str, str], Hit] = {}
         for hit in hits:
             passage = self._shelf.passages[hit.passage_id]
-            enough = shares[hit.passage_id] >= self._thresholds.ambiguous_ratio * shares[hits[0].passage_id]
-            if self._shelf.documents[passage.document_id].is_plan and enough:
-                best_by_section.setdefault(passage.section, hit)
+            near = hit.score >= hits[0].score - self._thresholds.ambiguous_behind
+            if near and shares[hit.passage_id] >= self._thresholds.ambiguous_share:
+                best_by_section.setdefault((passage.document_id, passage.section), hit)
         rivals = sorted(best_by_section.values(), key=lambda hit: -hit.score)
-        if len(rivals) < 3 or rivals[2].score < self._thresholds.ambiguous_ratio * rivals[0].score:
+        if len(rivals) < _WIDE:
             return None
-        choices = tuple(Choice("in_section", hit.passage_id) for hit in rivals[:3])
+        # The plan's sections first; the sort keeps the order within.
+        rivals.sort(key=lambda hit: not self._is_plan(self._shelf.passages[hit.passage_id]))
+        choices = tuple(Choice("in_section", hit.passage_id) for hit in rivals[:_WIDE])
+        return Answer(Outcome.AMBIGUOUS, Reason.WHICH_SECTION, choices=choices)
+
+    def which_part(self) -> Answer:
+        """Ask back when a question names no matter at all ("kế hoạch nói gì")."""
+        if self._shelf.plan is None:
+            return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOTHING_FOUND)
+        sections = self._shelf.outline(self._shelf.plan.id).sections[:1]
+        choices = (
+            Choice("outline", self._shelf.plan.id),
+            *(Choice("section", f"{self._shelf.plan.id}/{section}") for section in sections),
+            Choice("documents", "0"),
+        )
         return Answer(Outcome.AMBIGUOUS, Reason.WHICH_SECTION, choices=choices)
 
     def speaks_of(self, query: Query, passage_id: str) -> bool:
-        """Whether a passage holds most of what a question asks."""
+        """Whether a passage itself, not only its heading, holds most of what a question asks."""
         near = neighbours(query, self._search.lexical)
-        held = self._held(passage_id)
-        return evidence(query, held, self._search.lexical, near, score=0.0, similarity=0.0).share >= _MOSTLY
+        held = words_and_pairs(self._shelf.passages[passage_id].text)
+        return share_and_phrases(query, held, self._search.lexical, near)[0] >= _MOSTLY
 
     def _held(self, passage_id: str) -> frozenset[str]:
         held = self._known.get(passage_id)
@@ -325,6 +416,25 @@ class PassageAnswers:
         head = "" if document.is_plan else f"{document.name} {document.title}"
         return f"{' '.join(passage.headings)} {head} {passage.text}"
 
+    def prior_for(
+        self,
+        query: Query,
+        mentions: Sequence[Mention],
+        *,
+        section: tuple[str, str] | None = None,
+        near: str | None = None,
+        without: str | None = None,
+    ) -> NDArray[np.float32]:
+        """Return [n]: how likely each passage is for a question before its content is looked at; see prior."""
+        return self.prior(
+            self.named(mentions),
+            section=section,
+            near=near,
+            without=without,
+            plan_only=intents.names_the_plan(query.text),
+            citing=_WHICH_DOCUMENT.search(fold(query.text)) is not None,
+        )
+
     def prior(
         self,
         named: Sequence[str] = (),
@@ -335,7 +445,7 @@ class PassageAnswers:
         plan_only: bool = False,
         citing: bool = False,
     ) -> NDArray[np.float32]:
-        """Return [n]: what each passage's score is multiplied by.
+        """Return [n]: how likely each passage is before a question is looked at, beside one of the plan's.
 
         Args:
             named: documents the question names; with any, others than these and the plan are shut out.
@@ -364,7 +474,9 @@ class PassageAnswers:
             if named:
                 return 1.0 if passage.document_id in named else digest if document.is_plan else 0.0
             if document.is_plan:
-                return _NEAR_BOOST if passage.section == near or (citing and passage.id in self._citing) else 1.0
+                if citing and passage.id in self._citing:
+                    return _CITING_BOOST
+                return _NEAR_BOOST if passage.section == near else 1.0
             if plan_only:
                 return 0.0
             # Where an old text and its successor say the same, the one that the plan cites is shown, with a notice.
@@ -378,16 +490,35 @@ class PassageAnswers:
         return tuple(dict.fromkeys(d for d in ids if not self._shelf.documents[d].metadata_only))
 
 
+def _says_nothing(seen: Evidence) -> bool:
+    """Whether no word of a question stands in a passage or its curated questions, nor anything much like it."""
+    by_name = dict(zip(VIEWS, seen.views, strict=True))
+    no_word = not by_name["share"] and not by_name["view_words"]
+    return no_word and max(by_name["dense"], by_name["pieces"]) < _FAR
+
+
 def _has_wanted_number(query: Query, text: str) -> bool:
     """Whether a text names a number of what a question wants counted; true where it wants nothing counted."""
     if _WANTS_AMOUNT.search(fold(query.text)):
         return re.search(r"\d", _NO_AMOUNT.sub("", fold(text))) is not None
-    wanted = _WANTS_NUMBER.search(fold(query.text))
+    if _WANTS_DAY.search(fold(query.text)):
+        return _DAY.search(fold(text)) is not None
+    folded = fold(query.text)
+    wanted = next((found for found in _WANTS_NUMBER.finditer(folded) if not _says_many(folded, found)), None)
     if wanted is None:
         return True
-    unit = _MONEY.get(wanted["unit"], wanted["unit"])
+    unit = wanted["unit"] or wanted["other"]
+    unit = _MONEY.get(unit, unit)
     # "trên 50% số phiếu": a few words may stand between the number and what it counts.
     return re.search(rf"\b{_NUMBER}%?\s*(?:\w+\s+){{0,3}}{unit}", fold(text)) is not None
+
+
+def _says_many(folded: str, found: re.Match[str]) -> bool:
+    """Whether "mấy" says that they are many instead of asking how many."""
+    sentence_end = re.compile(r"[.!?;]|$").search(folded, found.end())
+    assert sentence_end is not None
+    rest = folded[found.end() : sentence_end.start()]
+    return found["word"] == "may" and bool(_ONLY_MANY.match(rest) or _BEGINS.search(folded[: found.start()]))
 
 
 def _merged(parts: Sequence[_Looked]) -> list[Hit]:

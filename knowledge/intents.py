@@ -21,6 +21,7 @@ _IDENTITY = re.compile(
     r"\b(?:(?:(?<!van )(?<!co )ban|bot|tro ly|may|em|chau|tu soi|day)"
     r" (?:ten )?(?:la )?(?:(?:ten )?gi|ai)\b(?: (?:vay|the|nhi|a|day))?$"
     r"|ai (?:tao|lam) ra (?:ban|may|em)|(?:ban|tro ly|bot|tu soi) (?:co the )?(?:lam|giup) (?:duoc )?gi|ten gi vay$"
+    r"|(?:ban|tro ly|bot|tu soi) (?:co phai )?(?:la )?(?:nguoi|may|robot)(?: that)? (?:hay|hay la) (?:nguoi|may|robot)"
     r"|(?:ban|tro ly|bot) co phai (?:la )?(?:nguoi|ai|may))"
 )
 _ACKNOWLEDGED = re.compile(
@@ -145,6 +146,19 @@ def citation_asked(text: str) -> CitationAsked | None:
         if re.search(pattern, folded):
             return CitationAsked(name)
     return None
+
+
+def asks_for_content(text: str, asked: CitationAsked | None, *, many_words: bool) -> bool:
+    """Whether a question that names a document wants what stands in it, although it asks where or who.
+
+    "Quy tắc ứng xử nằm ở điều mấy QĐ 207" asks for an article, "QĐ 207 nằm ở mục mấy" for a place in the plan.
+    """
+    folded = fold(text)
+    if asked is CitationAsked.WHERE:
+        return re.search(r"\b(?:dieu|khoan) (?:nao|may)\b", folded) is not None and not names_the_plan(text)
+    if asked is CitationAsked.WHOM:
+        return many_words and re.search(r"\b(?:ban hanh|ky|ra|khoa (?:may|nao)|thuoc|cua ai)\b", folded) is None
+    return False
 
 
 def asks_for_cited_list(text: str) -> bool:

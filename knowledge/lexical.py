@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,7 @@ class LexicalIndex:
     def build(cls, texts: Sequence[str], function_words: frozenset[str]) -> "LexicalIndex":
         """Index texts; function_words are accented keys that carry no content."""
         retriever = _bm25s().BM25()
-        # Without a single word, or a single text, there would be nothing to index: so each text gets one word more.
-        tokens = [[*index_tokens(text), _EVERYWHERE] for text in texts] or [[_EVERYWHERE]]
+        tokens = _Packed(texts)
         retriever.index(tokens, show_progress=False)
         return cls(retriever, len(texts), _ambiguous(texts, function_words))
 
@@ -74,6 +73,13 @@ class LexicalIndex:
         """Whether any text holds the token."""
         return token in self._ids
 
+    def own_scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return how much there is to be found in each text: the idf of its tokens, summed, [len(texts)]."""
+        counts = np.maximum(self._frequency, 1)
+        idf = np.log(1 + (self.size - counts + 0.5) / (counts + 0.5))
+        found = [[self._ids[token] for token in index_tokens(text) if token in self._ids] for text in texts]
+        return np.asarray([idf[ids].sum() for ids in found], dtype=np.float32)
+
     def scores(self, query: Query) -> NDArray[np.float32]:
         """Return the BM25 score of every text, [n], higher for better; expansions count by their weights."""
         total = self.scores_of(query_tokens(query))
@@ -92,6 +98,36 @@ class LexicalIndex:
             return np.zeros(self.size, dtype=np.float32)
         found: NDArray[np.float32] = self._retriever.get_scores_from_ids(ids)
         return found[: self.size]
+
+
+class _Packed:
+    """The tokens of texts as numbers, unpacked one text at a time: as lists of words they would fill the memory.
+
+    Attributes:
+        ids, vocab: what bm25s asks of a corpus.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.vocab: dict[str, int] = {}
+        number = self.vocab.setdefault
+        # Without a single word, or a single text, there would be nothing to index: so each text gets one word more.
+        self._texts = [
+            np.fromiter(
+                (number(token, len(self.vocab)) for token in (*index_tokens(text), _EVERYWHERE)), dtype=np.int32
+            )
+            for text in texts or [""]
+        ]
+
+    @property
+    def ids(self) -> "_Packed":
+        """The texts themselves."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (numbers.tolist() for numbers in self._texts)
 
 
 def _bm25s() -> Any:

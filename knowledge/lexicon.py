@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from knowledge.model import KnowledgeError
 from knowledge.text import accented_key, fold, syllables
 
 LEXICON_FILE = Path(__file__).parent / "lexicon.yaml"
@@ -44,12 +45,19 @@ class _Entry:
     weight: float
 
 
-class LexiconError(Exception):
+class LexiconError(KnowledgeError):
     """lexicon.yaml cannot be used; the message names the place."""
 
 
 class Lexicon:
-    """Finds everyday words, abbreviations and variants in a question."""
+    """Finds everyday words, abbreviations and variants in a question.
+
+    Attributes:
+        function_words: accented keys of words without content of their own; folded_function_words the same, folded.
+        small_talk: folded phrases around a question.
+        short_forms: phone spelling -> the one thing that it stands for ("ntn" -> "như thế nào").
+        names: folded words that abbreviations are made of.
+    """
 
     def __init__(self, content: dict[str, Any]) -> None:
         """Take the content of lexicon.yaml.
@@ -60,9 +68,12 @@ class Lexicon:
         self._by_words: dict[tuple[str, ...], list[_Entry]] = defaultdict(list)
         self._longest = 0
         self._unclear: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self.short_forms: dict[str, str] = {}
+        names: set[str] = set()
         try:
             for entry in content["abbreviations"]:
                 self._add_abbreviation(entry)
+                names.update(fold(token) for token in syllables(entry["term"]))
             self._add_everyday(content["everyday"])
             words = content["function_words"].split()
             self.small_talk: tuple[tuple[str, ...], ...] = tuple(
@@ -70,6 +81,7 @@ class Lexicon:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise LexiconError(f"lexicon.yaml: an entry lacks a field: {error}") from error
+        self.names = frozenset(names)
         self.function_words = frozenset(accented_key(word) for word in words)
         self.folded_function_words = frozenset(fold(word) for word in words)
 
@@ -82,6 +94,8 @@ class Lexicon:
                 self._unclear[tuple(fold(token) for token in syllables(entry["term"]))] = tuple(forms)
         for form in forms:
             self._add(entry["term"], form, weight)
+        if entry["kind"] == "teencode" and len(forms) == 1 and entry["term"].isalpha():
+            self.short_forms[entry["term"].lower()] = entry["canonical"]
 
     def _add_everyday(self, entries: list[dict[str, Any]]) -> None:
         meanings: dict[str, int] = defaultdict(int)

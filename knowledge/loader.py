@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from knowledge.model import Confidence, Document, DocumentKind, Replacement, TextKind
+from knowledge.model import Confidence, Document, DocumentKind, KnowledgeError, Replacement, TextKind
 from knowledge.text import clean
 
 DOCUMENT_NUMBER = re.compile(r"\d{1,4}(?:/\d{4})?-[A-ZĐ][A-Za-zĐđ]{1,5}/[A-ZĐ]{2,8}")
@@ -21,7 +21,7 @@ _UNCONFIRMED = "chưa xác nhận"
 E = TypeVar("E", bound=Enum)
 
 
-class DocumentError(Exception):
+class DocumentError(KnowledgeError):
     """A document file cannot be used as it is.
 
     Attributes:

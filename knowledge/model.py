@@ -6,6 +6,10 @@ from datetime import date
 from enum import Enum
 
 
+class KnowledgeError(Exception):
+    """Something that the answers depend on cannot be used; the message says what, which one, and what next."""
+
+
 class DocumentKind(Enum):
     """What sort of text a document is; the value is its Vietnamese name."""
 

@@ -2,9 +2,11 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,27 +14,27 @@ from numpy.typing import NDArray
 from embeddings import cache
 from embeddings.encoder import Encoder
 from embeddings.index import VectorIndex
-from knowledge.fusion import fuse
+from embeddings.late import LateInteraction, TokenEncoder
+from embeddings.pieces import PieceIndex
+from knowledge.accents import Restorer, load_accents
+from knowledge.calibration import SIGNALS, UNCOVERED_SIGNALS, Calibration, load_calibration
+from knowledge.fusion import weigh
 from knowledge.fuzzy import mended_tokens, near_quote, neighbours
 from knowledge.lexical import LexicalIndex
 from knowledge.lexicon import Lexicon
 from knowledge.model import Hit
 from knowledge.query import Query, parse_query
 from knowledge.text import fold
+from knowledge.views import View, ViewIndex, nearest_uncovered
 
 log = logging.getLogger(__name__)
-_FORMAT = "1"
+_FORMAT = "2"
 _MODES = {"bm25", "dense", "hybrid"}
 _NEAR_QUOTE_CANDIDATES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What each ranking counts in the fusion; figures behind them: docs/figures.md."""
-
-    lexical: float = 0.6
-    dense: float = 0.2
-    fuzzy: float = 0.2
+# Candidates that are compared word by word.
+_CLOSELY = 100
+_FOLDED_KEPT = 2000
+_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,53 +51,69 @@ class Entry:
         return f"{self.context}\n{self.text}" if self.context else self.text
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry that a search found, and what each ranking saw in it (see calibration.SIGNALS)."""
+
+    hit: Hit
+    signals: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """What is built from n entries and kept in a folder."""
+
+    lexical: LexicalIndex
+    vectors: VectorIndex
+    pieces: PieceIndex
+    late: LateInteraction | None
+
+
 class Search:
-    """One search over BM25, dense and fuzzy rankings of the same entries."""
+    """One search over BM25, dense, late-interaction and fuzzy rankings of the same entries, and over their views."""
 
     def __init__(
         self,
         entries: Sequence[Entry],
-        lexical: LexicalIndex,
-        vectors: VectorIndex,
+        indexes: Indexes,
         encoder: Encoder,
         lexicon: Lexicon,
+        restorer: Restorer,
         *,
+        views: ViewIndex | None = None,
         candidates: int = 50,
-        weights: Weights | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self._entries = entries
-        self._lexical = lexical
-        self._vectors = vectors
+        self._lexical, self._vectors = indexes.lexical, indexes.vectors
+        self._pieces, self._late = indexes.pieces, indexes.late
         self._encoder = encoder
         self._lexicon = lexicon
+        self._restorer = restorer
         self._candidates = candidates
-        self._weights = weights or Weights()
+        self._calibration = calibration or load_calibration()
         self._positions = {entry.id: position for position, entry in enumerate(entries)}
-        self._folded = [fold(entry.text) for entry in entries]
+        self._views = views
+        self._folded = lru_cache(maxsize=_FOLDED_KEPT)(lambda position: fold(entries[position].text))
 
     @property
     def lexical(self) -> LexicalIndex:
         """The BM25 index, which knows how rare a word is."""
         return self._lexical
 
+    @property
+    def answering(self) -> Mapping[str, float]:
+        """The learned model of when a passage answers; see support.VIEWS."""
+        kinds = self._calibration
+        return kinds.answering if self._views is not None else kinds.answering_without_views
+
     def parse(self, text: str) -> Query:
         """Return a question ready for search."""
-        return parse_query(text, self._lexicon, self._lexical.ambiguous)
+        return parse_query(text, self._lexicon, self._restorer, self._lexical.ambiguous)
 
     def unclear_names(self, query: Query) -> list[tuple[str, ...]]:
         """Return, for each name of documents in a query that has several meanings, these meanings."""
         return self._lexicon.unclear_names(query.tokens)
-
-    def lexical_scores(self, query: Query, ids: Sequence[str]) -> dict[str, float]:
-        """Return the BM25 scores of some entries, by id."""
-        scores = self._lexical.scores(query)
-        return {entry_id: float(scores[self._positions[entry_id]]) for entry_id in ids}
-
-    def similarities(self, query: Query, ids: Sequence[str]) -> dict[str, float]:
-        """Return how near some entries are to a query as the encoder sees it, by id; -1 to 1."""
-        vector = self._encoder.encode_queries([query.text])[0]
-        found = self._vectors.similarities(vector, [self._positions[entry_id] for entry_id in ids])
-        return dict(zip(ids, map(float, found), strict=True))
 
     def search(
         self,
@@ -104,41 +122,88 @@ class Search:
         k: int,
         prior: NDArray[np.float32] | None = None,
         mode: str = "hybrid",
+        curated: bool = True,
     ) -> list[Hit]:
-        """Return the k best entries for a query, best first.
+        """Return the k best entries for a query, best first; see find."""
+        return [found.hit for found in self.find(query, k=k, prior=prior, mode=mode, curated=curated)]
+
+    def find(
+        self,
+        query: Query,
+        *,
+        k: int,
+        prior: NDArray[np.float32] | None = None,
+        mode: str = "hybrid",
+        curated: bool = True,
+    ) -> list[Found]:
+        """Return the k best entries for a query, best first, with what each ranking saw in them.
 
         Args:
-            prior: [n], multiplies each entry's fused score; 0 shuts an entry out.
+            prior: [n], how likely each entry is before the question is looked at; its logarithm is one more signal,
+                0 shuts an entry out.
             mode: "hybrid", or "bm25" or "dense" to look at one ranking alone.
+            curated: whether the views of the entries count.
         Raises:
             ValueError: k is not positive, or the mode is unknown.
         """
         if k <= 0 or mode not in _MODES:
             raise ValueError(f"k must be positive and mode one of {', '.join(sorted(_MODES))}")
-        if not self._entries:
+        if not self._entries or not query.tokens:
             return []
         width = max(self._candidates, k)
         allowed = None if prior is None else prior > 0
-        lexical = _best(self._lexical.scores(query), width, allowed) if mode != "dense" else {}
-        dense = self._dense(query, width, allowed) if mode != "bm25" else {}
-        if mode == "hybrid":
-            rankings = [
-                (self._weights.lexical, lexical),
-                (self._weights.dense, dense),
-                (self._weights.fuzzy, self._fuzzy(query, lexical, dense, width, allowed)),
-            ]
-        else:
-            rankings = [(1.0, lexical or dense)]
-        fused = fuse(rankings)
+        scores = self._lexical.scores(query) if mode != "dense" else np.zeros(len(self._entries), dtype=np.float32)
+        lexical = _best(scores, width, allowed)
+        vector = self._encoder.encode_queries([query.asked])[0]
+        dense = self._dense(vector, width, allowed) if mode != "bm25" else {}
+        if mode != "hybrid":
+            ranked = sorted((lexical or dense).items(), key=lambda item: (-item[1], item[0]))[:k]
+            return [Found(Hit(self._entries[i].id, score), {}) for i, score in ranked]
+        viewed = self._views.scores(query, vector) if curated and self._views is not None else {}
+        by_view = {
+            position: seen
+            for entry_id, seen in viewed.items()
+            if any(seen)
+            and (position := self._positions.get(entry_id)) is not None
+            and (allowed is None or allowed[position])
+        }
+        fuzzy = self._fuzzy(query, lexical, dense, width, allowed)
+        ids = sorted({*lexical, *dense, *fuzzy, *by_view})
+        if not ids:
+            return []
+        signals = np.zeros((len(ids), len(SIGNALS)), dtype=np.float32)
+        column = {name: signals[:, n] for n, name in enumerate(SIGNALS)}
+        best = max(lexical.values(), default=0.0)
+        column["lexical"][:] = scores[ids] / best if best else 0
+        column["strength"][:] = scores[ids] / np.sqrt(max(1, sum(query.is_content)))
+        column["dense"][:] = self._vectors.similarities(vector, ids)
+        column["pieces"][:] = self._pieces.similarities(vector, ids)
+        column["fuzzy"][:] = [fuzzy.get(i, 0.0) for i in ids]
+        nothing = (0.0, 0.0, 0.0)
+        uncovered = dict(zip(UNCOVERED_SIGNALS, nearest_uncovered(viewed), strict=True))
+        for name, number in (("view_words", 0), ("view_dense", 1), ("view_late", 2)):
+            column[name][:] = [by_view.get(i, nothing)[number] for i in ids]
         if prior is not None:
-            fused = sorted(((i, s * float(prior[i])) for i, s in fused), key=lambda pair: (-pair[1], pair[0]))
-        return [Hit(self._entries[i].id, score) for i, score in fused[:k] if score > 0]
+            column["prior"][:] = np.log(prior[ids])
+        weights = self._calibration.fusion(passages=len(self._entries), views=bool(viewed))
+        if self._late is not None:
+            close = np.argsort(-weigh(signals, weights), kind="stable")[:_CLOSELY]
+            column["late"][close] = self._late.scores(query.asked, [ids[row] for row in close])
+        # Beyond these digits the sums depend on the processor and its threads.
+        fused = np.round(weigh(signals, weights), _DIGITS)
+        ranked_ids = sorted(range(len(ids)), key=lambda row: (-fused[row], ids[row]))[:k]
+        return [
+            Found(
+                Hit(self._entries[ids[row]].id, float(fused[row])),
+                {**dict(zip(SIGNALS, signals[row].tolist(), strict=True)), **uncovered},
+            )
+            for row in ranked_ids
+        ]
 
-    def _dense(self, query: Query, width: int, allowed: NDArray[np.bool_] | None) -> dict[int, float]:
-        vector = self._encoder.encode_queries([query.text])
+    def _dense(self, vector: NDArray[np.float32], width: int, allowed: NDArray[np.bool_] | None) -> dict[int, float]:
         # Entries that are shut out must not use up the places of those that are not.
         k = width if allowed is None else self._vectors.size
-        ids, similarities = self._vectors.search(vector, k=k)
+        ids, similarities = self._vectors.search(vector[None, :], k=k)
         ranked = zip(ids[0].tolist(), similarities[0].tolist(), strict=True)
         kept = [(i, s) for i, s in ranked if s > 0 and (allowed is None or allowed[i])]
         return dict(kept[:width])
@@ -155,7 +220,7 @@ class Search:
         scores = _best(self._lexical.scores_of(mended_tokens(query, near)), width, allowed) if near else {}
         best = max(scores.values(), default=0.0)
         likely = sorted({*_first(lexical), *_first(dense), *_first(scores)})
-        quotes = near_quote(query, [self._folded[i] for i in likely])
+        quotes = near_quote(query, [self._folded(i) for i in likely])
         return {
             i: quote * quote + (scores.get(i, 0.0) / best if best else 0.0)
             for i, quote in zip(likely, quotes, strict=True)
@@ -179,22 +244,47 @@ def build_search(
     encoder: Encoder,
     lexicon: Lexicon,
     *,
+    views: Sequence[View] = (),
     folder: Path | None = None,
     candidates: int = 50,
-    weights: Weights | None = None,
+    calibration: Calibration | None = None,
 ) -> Search:
     """Return a search over entries; with a folder, what was built before is used again if nothing has changed.
 
+    Args:
+        views: other ways in which an entry may be asked for; searched, never shown.
     Raises:
         CacheError: the folder cannot be written.
     """
-    lexical, vectors = (None, None) if folder is None else _load(folder, entries, encoder, lexicon)
-    if lexical is None or vectors is None:
-        lexical = LexicalIndex.build([entry.indexed for entry in entries], lexicon.function_words)
-        vectors = VectorIndex.build(encoder.encode([entry.indexed for entry in entries]))
+    restorer = Restorer(load_accents(), lexicon.short_forms, lexicon.names)
+    indexes = None if folder is None else _load(folder, entries, encoder, lexicon)
+    if indexes is None:
+        texts = [entry.indexed for entry in entries]
+        late = LateInteraction.build(cast(TokenEncoder, encoder), texts) if _has_tokens(encoder) else None
+        indexes = Indexes(
+            LexicalIndex.build(texts, lexicon.function_words),
+            VectorIndex.build(encoder.encode(texts)),
+            PieceIndex.build(encoder, [(entry.context, entry.text) for entry in entries]),
+            late,
+        )
         if folder is not None:
-            _save(folder, lexical, vectors, built_from(entries, encoder, lexicon))
-    return Search(entries, lexical, vectors, encoder, lexicon, candidates=candidates, weights=weights)
+            _save(folder, indexes, built_from(entries, encoder, lexicon))
+    known = {entry.id for entry in entries}
+    asked = [view for view in views if view.passage_id in known or not view.is_covered]
+    return Search(
+        entries,
+        indexes,
+        encoder,
+        lexicon,
+        restorer,
+        views=ViewIndex(asked, encoder, lexicon) if asked else None,
+        candidates=candidates,
+        calibration=calibration,
+    )
+
+
+def _has_tokens(encoder: Encoder) -> bool:
+    return hasattr(encoder, "token_rows")
 
 
 def built_from(entries: Sequence[Entry], encoder: Encoder, lexicon: Lexicon) -> dict[str, str]:
@@ -211,23 +301,29 @@ def built_from(entries: Sequence[Entry], encoder: Encoder, lexicon: Lexicon) -> 
     }
 
 
-def _save(folder: Path, lexical: LexicalIndex, vectors: VectorIndex, sources: dict[str, str]) -> None:
+def _save(folder: Path, indexes: Indexes, sources: dict[str, str]) -> None:
     def write(fresh: Path) -> None:
-        lexical.save(fresh)
-        vectors.save(fresh / "vectors.faiss")
+        indexes.lexical.save(fresh)
+        indexes.vectors.save(fresh / "vectors.faiss")
+        indexes.pieces.save(fresh)
+        if indexes.late is not None:
+            indexes.late.save(fresh)
 
     cache.refresh(folder, sources, write)
 
 
-def _load(
-    folder: Path, entries: Sequence[Entry], encoder: Encoder, lexicon: Lexicon
-) -> tuple[LexicalIndex | None, VectorIndex | None]:
+def _load(folder: Path, entries: Sequence[Entry], encoder: Encoder, lexicon: Lexicon) -> Indexes | None:
     changed = cache.differences(folder, built_from(entries, encoder, lexicon))
     if changed:
         if folder.exists():
             log.info("index was built from other %s: building it again", " and ".join(changed))
-        return None, None
+        return None
     if not cache.is_intact(folder):
         log.warning("index in %s is damaged: building it again", folder)
-        return None, None
-    return LexicalIndex.load(folder, len(entries)), VectorIndex.load(folder / "vectors.faiss")
+        return None
+    return Indexes(
+        LexicalIndex.load(folder, len(entries)),
+        VectorIndex.load(folder / "vectors.faiss"),
+        PieceIndex.load(folder),
+        LateInteraction.load(cast(TokenEncoder, encoder), folder) if _has_tokens(encoder) else None,
+    )

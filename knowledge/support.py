@@ -4,37 +4,36 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from knowledge.calibration import VIEWS
 from knowledge.lexical import LexicalIndex
 from knowledge.query import Query
 from knowledge.text import accented_key, fold, pairs, syllables
 
 _EXPLAINED = 0.5
-# Fitted on development questions: which of them the first passage found really answers.
-_WEIGHTS, _BIAS = (6.5, 0.04, 0.27, 5.5), -3.9
+_TELLING_NUMBER = 3
+# "Quy định 41", "QĐ 207", "mục 2.1", "điều 12", "khoá 13"; a number behind a number is its decimal.
+_NUMBERED = frozenset("dinh luan quyet thi dan hoach trinh qd kl nq ct hd kh ctr muc dieu khoan so khoa hoi tw".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Four views of how far a passage speaks of a question; more is better.
+    """How far a passage speaks of a question, seen in several ways; more is better.
 
     Attributes:
-        share: of the question's content that the passage holds, 0 to 1, rare words counting more.
-        phrases: rareness of the neighbouring content words that stand together in the passage too, in nats; does not
-            shrink when much else is said around the question.
-        strength: BM25 score with synonyms, by the square root of the question's content words.
-        similarity: of the question and the passage as the encoder sees them, -1 to 1.
+        share, phrases: see VIEWS.
+        confidence: how likely the passage answers the question, 0 to 1.
     """
 
     share: float
     phrases: float
-    strength: float
-    similarity: float
+    confidence: float
+    views: tuple[float, ...]
 
-    @property
-    def confidence(self) -> float:
-        """How likely the passage answers the question, 0 to 1; a logistic model of the four, see docs/figures.md."""
-        views = (self.share, self.phrases, self.strength, self.similarity)
-        return 1 / (1 + math.exp(-_BIAS - sum(weight * view for weight, view in zip(_WEIGHTS, views, strict=True))))
+
+def confidence(views: Sequence[float], model: Mapping[str, float]) -> float:
+    """Return how likely a passage answers a question, 0 to 1, by a logistic model of calibration.VIEWS."""
+    weighed = sum(model[name] * value for name, value in zip(VIEWS, views, strict=True))
+    return 1 / (1 + math.exp(-model["bias"] - weighed))
 
 
 def words_and_pairs(text: str) -> frozenset[str]:
@@ -49,10 +48,28 @@ def evidence(
     index: LexicalIndex,
     near: Mapping[int, Sequence[str]],
     *,
-    score: float,
-    similarity: float,
+    signals: Mapping[str, float],
+    margin: float,
+    model: Mapping[str, float],
 ) -> Evidence:
     """Return how far a text speaks of a question.
+
+    Args:
+        held, near: see share_and_phrases.
+        signals: what the rankings saw in the text.
+        margin: how far its fused score is ahead of what is found elsewhere.
+        model: learned weights, see VIEWS.
+    """
+    share, phrases = share_and_phrases(query, held, index, near)
+    seen = {**signals, "share": share, "phrases": phrases / 10, "numbers": -float(strange_numbers(query, held))}
+    views = tuple({**seen, "margin": margin}.get(name, 0.0) for name in VIEWS)
+    return Evidence(share, phrases, confidence(views, model), views)
+
+
+def share_and_phrases(
+    query: Query, held: frozenset[str], index: LexicalIndex, near: Mapping[int, Sequence[str]]
+) -> tuple[float, float]:
+    """Return how much of a question a text holds: as a share, 0 to 1, and of its phrases, in nats.
 
     A word counts as held when the text has it (with the same accents, if it was typed with any), has a word that
     it may have been misspelt from, or has the formal wording that the word stands for. Pairs of neighbouring words
@@ -61,8 +78,6 @@ def evidence(
     Args:
         held: words_and_pairs of the text.
         near: for unknown words, by position, what they may have been misspelt from.
-        score: BM25 score of the text for the question.
-        similarity: of the question and the text as the encoder sees them.
     """
     explained = _explained(query, held)
     total = found = phrases = 0.0
@@ -82,13 +97,21 @@ def evidence(
         together = any(p in held for p in mended)
         has = together or {position, position + 1} <= explained
         total, found, phrases = total + weight, found + weight * has, phrases + weight * together
-    words = sum(query.is_content)
-    return Evidence(
-        share=found / total if total else 0.0,
-        phrases=phrases,
-        strength=score / math.sqrt(words) if words else 0.0,
-        similarity=similarity,
-    )
+    return (found / total if total else 0.0), phrases
+
+
+def strange_numbers(query: Query, held: frozenset[str]) -> int:
+    """Return how many numbers of a question a text does not hold.
+
+    A small number may only count the sentence's things, and one behind "Quy định" or "mục" names a document or a part.
+    """
+    before = ("", *query.folded)
+    numbers = [
+        token
+        for token, word in zip(query.folded, before, strict=False)
+        if token.isdecimal() and int(token) >= _TELLING_NUMBER and not (word in _NUMBERED or word.isdecimal())
+    ]
+    return sum(token not in held for token in numbers)
 
 
 def _words(query: Query, near: Mapping[int, Sequence[str]], position: int) -> list[str]:

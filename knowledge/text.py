@@ -50,6 +50,11 @@ def syllables(text: str) -> list[str]:
     return _SYLLABLE.findall(text.lower())
 
 
+def syllable_spans(text: str) -> list[tuple[int, int]]:
+    """Return where each of syllables begins and ends."""
+    return [found.span() for found in _SYLLABLE.finditer(text)]
+
+
 @lru_cache(maxsize=20_000)
 def accented_key(syllable: str) -> str:
     """Return the syllable with its tone moved to the end, so that "hoà" and "hòa" are one word.

@@ -6,6 +6,7 @@ from knowledge.lexicon import Lexicon, load_lexicon
 from knowledge.loader import load_documents
 from knowledge.model import Document, Passage
 from knowledge.structure import Outline
+from knowledge.views import load_views
 from tests.knowledge.builders import DOCUMENTS, PLAN
 
 
@@ -17,7 +18,7 @@ def lexicon() -> Lexicon:
 @pytest.fixture(scope="session")
 def knowledge(lexicon: Lexicon) -> KnowledgeBase:
     """The documents that ship with the program, read once."""
-    return build_knowledge(load_documents(DOCUMENTS), make_encoder("bundled"), lexicon)
+    return build_knowledge(load_documents(DOCUMENTS), make_encoder("bundled"), lexicon, views=load_views())
 
 
 @pytest.fixture(scope="session")

@@ -108,9 +108,9 @@ def test_function_words_without_accents_carry_none_either(small: Lexicon) -> Non
 
 
 def test_word_that_also_writes_a_content_word_is_kept(small: Lexicon) -> None:
-    kept = parse_query("nhiem vu cua dang vien la gi", small, frozenset({"dang"}))
+    kept = parse_query("nhiem vu cua dang vien la gi", small, None, frozenset({"dang"}))
     assert content(kept) == ["nhiem", "vu", "dang", "vien"]
-    accented = parse_query("việc đang làm", small, frozenset({"dang"}))
+    accented = parse_query("việc đang làm", small, None, frozenset({"dang"}))
     assert content(accented) == ["việc", "làm"]
 
 

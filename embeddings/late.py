@@ -1,0 +1,93 @@
+"""Late interaction: how well each word of a query finds its like in a text."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Up to so many different features the vectors of all texts are kept; beyond, they are looked up for each query.
+_KEPT_FEATURES = 20_000
+
+
+class TokenEncoder(Protocol):
+    """An encoder that has a vector for each word and pair of words."""
+
+    def token_rows(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return the rows of texts, packed: (all rows, how many belong to each text)."""
+
+    def token_vectors(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (unit vectors float32 [n, dim], their weights [n]: how much each counts in a text)."""
+
+
+class LateInteraction:
+    """Sums, over the features of a query, the best similarity with any feature of a text, weighted by importance.
+
+    Source: the MaxSim operator of ColBERT, Khattab and Zaharia, SIGIR 2020.
+    """
+
+    def __init__(self, encoder: TokenEncoder, rows: NDArray[np.int32], starts: NDArray[np.int64]) -> None:
+        """Take the features of n texts: rows[starts[i]:starts[i + 1]] belong to text i."""
+        self._encoder = encoder
+        self._rows, self._starts = rows, starts
+        self._local: NDArray[np.int32] | None = None
+        self._vectors: NDArray[np.float32] | None = None
+        if len(rows) <= 100 * _KEPT_FEATURES:
+            features, local = np.unique(rows, return_inverse=True)
+            if len(features) <= _KEPT_FEATURES:
+                self._local = local.astype(np.int32)
+                self._vectors = encoder.token_vectors(features)[0]
+
+    @classmethod
+    def build(cls, encoder: TokenEncoder, texts: Sequence[str], *, batch: int = 4096) -> "LateInteraction":
+        """Return the index of texts; each text's features count once."""
+        parts: list[NDArray[np.int32]] = []
+        counts = np.zeros(len(texts), dtype=np.int64)
+        for first in range(0, len(texts), batch):
+            rows, lengths = encoder.token_rows(texts[first : first + batch])
+            ends = np.cumsum(lengths)
+            for number, (end, length) in enumerate(zip(ends.tolist(), lengths.tolist(), strict=True)):
+                single = np.unique(rows[end - length : end])
+                counts[first + number] = len(single)
+                parts.append(single)
+        packed = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+        return cls(encoder, packed, np.concatenate([[0], np.cumsum(counts)]))
+
+    @classmethod
+    def load(cls, encoder: TokenEncoder, folder: Path) -> "LateInteraction":
+        """Return a saved index; see save."""
+        rows = np.load(folder / "late-rows.npy", mmap_mode="r")
+        return cls(encoder, rows, np.load(folder / "late-starts.npy"))
+
+    def save(self, folder: Path) -> None:
+        """Write the index into an existing folder."""
+        np.save(folder / "late-rows.npy", self._rows)
+        np.save(folder / "late-starts.npy", self._starts)
+
+    def scores(self, query: str, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the score of some texts for a query, [len(ids)], -1 to 1; 0 where either has no known feature."""
+        found = np.zeros(len(ids), dtype=np.float32)
+        asked, _ = self._encoder.token_rows([query])
+        if not len(asked) or not len(ids):
+            return found
+        vectors, weights = self._encoder.token_vectors(asked)
+        if not weights.sum():
+            return found
+        numbers = np.asarray(ids, dtype=np.int64)
+        lengths = self._starts[numbers + 1] - self._starts[numbers]
+        filled = np.flatnonzero(lengths)
+        if not len(filled):
+            return found
+        lengths = lengths[filled]
+        ends = np.cumsum(lengths)
+        at = np.repeat(self._starts[numbers[filled]] - (ends - lengths), lengths) + np.arange(ends[-1])
+        if self._local is not None and self._vectors is not None:
+            similar, local = self._vectors @ vectors.T, self._local[at]
+        else:
+            features, local = np.unique(self._rows[at], return_inverse=True)
+            similar = self._encoder.token_vectors(features)[0] @ vectors.T
+        # A row holds the similarities of one feature with the whole query: rows are gathered faster than columns.
+        best = np.maximum.reduceat(similar.take(local, axis=0), ends - lengths, axis=0)
+        found[filled] = best @ weights / weights.sum()
+        return found

@@ -1,0 +1,157 @@
+"""Curated questions: other ways in which a passage may be asked for, and examples of what no passage answers.
+
+They help to find, or to refuse, and are never shown.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from embeddings.encoder import Encoder
+from embeddings.late import LateInteraction, TokenEncoder
+from knowledge.lexical import LexicalIndex
+from knowledge.lexicon import Lexicon
+from knowledge.model import KnowledgeError
+from knowledge.query import Query
+from knowledge.text import clean, collapse, syllables
+
+QUESTIONS_FOLDER = Path(__file__).parent / "questions"
+UNCOVERED = "?"
+# Passages, and views of each, that are looked at word by word.
+_CONSIDERED, _CLOSEST = 80, 2
+
+
+Seen = tuple[float, float, float]
+
+
+class ViewError(KnowledgeError):
+    """A file of curated questions cannot be used; the message names the file and what it lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One question that a passage answers; with UNCOVERED for a passage_id, one that the documents leave open."""
+
+    passage_id: str
+    question: str
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether the question stands for a passage."""
+        return not self.passage_id.startswith(UNCOVERED)
+
+
+def load_views(folder: Path = QUESTIONS_FOLDER) -> list[View]:
+    """Return the curated questions of a folder.
+
+    A YAML file per document holds {document: id, questions: {locator: [question, ...]}}; one without a document holds
+    {uncovered: {subject: [question, ...]}}, examples of what no document answers.
+
+    Raises:
+        ViewError: a file is not YAML or lacks a field.
+    """
+    views: list[View] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+            content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+            views += _views(content)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ViewError(f"{path}: cannot be read: {error}") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            problem = "needs 'document: ID' and 'questions:' with a list for each quoted locator, or 'uncovered:'"
+            raise ViewError(f"{path}: {problem} ({error})") from error
+    return views
+
+
+def _views(content: Any) -> list[View]:
+    """Return the views of a file; a KeyError or TypeError where it is not laid out as load_views says."""
+    is_covered = "uncovered" not in content
+    head = f"{content['document']}/" if is_covered else UNCOVERED
+    if is_covered and not isinstance(content["document"], str):
+        raise TypeError("document is no text")
+    views = []
+    for part, questions in content["questions" if is_covered else "uncovered"].items():
+        if not (isinstance(part, str) and isinstance(questions, list) and all(isinstance(q, str) for q in questions)):
+            raise TypeError(f"{part!r}")
+        views += [View(f"{head}{part}", collapse(clean(question))) for question in questions if question.strip()]
+    return views
+
+
+def still_open(views: Sequence[View], headings: Iterable[str]) -> list[View]:
+    """Return the views without those of a subject that a title or a heading of a document names.
+
+    Whoever loads a regulation on party fees wants questions about them answered from it.
+    """
+    lines = [f" {' '.join(syllables(heading))} " for heading in headings]
+
+    def is_open(view: View) -> bool:
+        name = f" {' '.join(syllables(view.passage_id.removeprefix(UNCOVERED)))} "
+        return view.is_covered or not any(name in line for line in lines)
+
+    return [view for view in views if is_open(view)]
+
+
+class ViewIndex:
+    """A ranking of its own over curated questions, so that short ones do not crowd the passages' own rankings."""
+
+    def __init__(self, views: Sequence[View], encoder: Encoder, lexicon: Lexicon) -> None:
+        """Take the views, at least one."""
+        ordered = sorted(views, key=lambda view: view.passage_id)
+        texts = [view.question for view in ordered]
+        self._passages = sorted({view.passage_id for view in ordered})
+        numbers = {passage_id: number for number, passage_id in enumerate(self._passages)}
+        owners = [numbers[view.passage_id] for view in ordered]
+        # The views of a passage stand next to each other.
+        self._starts = np.searchsorted(owners, np.arange(len(self._passages)))
+        self._ends = np.append(self._starts[1:], len(ordered))
+        self._lexical = LexicalIndex.build(texts, lexicon.function_words)
+        self._vectors = encoder.encode_queries(texts)
+        tokens: TokenEncoder | None = encoder if hasattr(encoder, "token_rows") else None  # type: ignore[assignment]
+        self._late = LateInteraction.build(tokens, texts) if tokens is not None else None
+        # What a question scores for itself: longer ones hold more to be found.
+        self._own = np.sqrt(np.maximum(self._lexical.own_scores(texts), 1e-6)).astype(np.float32)
+
+    def scores(self, query: Query, vector: NDArray[np.float32]) -> dict[str, Seen]:
+        """Return, by passage (or subject left open), how near its nearest view is to a question.
+
+        Args:
+            vector: the question as encoded, float32 [dim].
+        Returns:
+            by words (1 for the nearest of all), as encoded, and word by word.
+        """
+        words = self._lexical.scores(query) / self._own
+        words /= max(1e-6, float(words.max()))
+        dense = self._vectors @ vector
+        both = words + dense
+        by_words = np.maximum.reduceat(words, self._starts)
+        by_dense = np.maximum.reduceat(dense, self._starts)
+        by_late = np.zeros(len(self._passages), dtype=np.float32)
+        if self._late is not None:
+            near = np.argsort(-np.maximum.reduceat(both, self._starts), kind="stable")[:_CONSIDERED]
+            nearest = [
+                number
+                for passage in near.tolist()
+                for number in _top(both, int(self._starts[passage]), int(self._ends[passage]))
+            ]
+            late = self._late.scores(query.asked, nearest)
+            np.maximum.at(by_late, np.searchsorted(self._starts, nearest, side="right") - 1, late)
+        seen = zip(by_words.tolist(), by_dense.tolist(), by_late.tolist(), strict=True)
+        return dict(zip(self._passages, seen, strict=True))
+
+
+def nearest_uncovered(seen: Mapping[str, Seen]) -> Seen:
+    """Return how near a question is to what the documents leave open, by words, as encoded, word by word."""
+    open_ = [one for passage_id, one in seen.items() if passage_id.startswith(UNCOVERED)]
+    return (max(o[0] for o in open_), max(o[1] for o in open_), max(o[2] for o in open_)) if open_ else (0.0, 0.0, 0.0)
+
+
+def _top(scores: NDArray[np.float32], start: int, end: int) -> list[int]:
+    """Return where the highest scores between start and end stand."""
+    best = np.argsort(-scores[start:end], kind="stable")[:_CLOSEST] + start
+    return [int(number) for number in best]
