@@ -1,4 +1,4 @@
-"""run · ask · console · check · documents · reload: arguments only."""
+"""run · ask · console · check · documents · reload · roster: arguments only."""
 
 import argparse
 import asyncio
@@ -33,9 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     from bot.channels.base import ChannelError
     from embeddings.cache import CacheError
     from embeddings.encoder import EncoderError
-    from knowledge.lexicon import LexiconError
-    from knowledge.loader import DocumentError
+    from knowledge.model import KnowledgeError
     from storage.database import DatabaseError
+    from storage.vault import VaultError
 
     set_up_logging(config.log.level)
     command = {
@@ -45,10 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
         "check": _check,
         "documents": _documents,
         "reload": _reload,
+        "roster": _roster,
     }[options.command]
     try:
         return command(config, options)
-    except (ChannelError, CacheError, EncoderError, LexiconError, DocumentError, DatabaseError) as error:
+    except (ChannelError, CacheError, EncoderError, KnowledgeError, DatabaseError, VaultError) as error:
         return _fail(str(error), EXIT_FAILED)
     except BrokenPipeError:
         # Whoever read us has gone; the shell's own tools end quietly here too.
@@ -79,6 +80,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     ):
         command = ask if name == "ask" else commands.add_parser(name, help=text)
         command.add_argument("--json", action="store_true", help="one JSON object a line")
+    roster = commands.add_parser("roster", help="cells and members from a table")
+    importing = roster.add_subparsers(dest="roster", metavar="import", required=True).add_parser("import")
+    importing.add_argument("file", type=Path, metavar="FILE.csv|xlsx")
+    importing.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
+    importing.add_argument("--json", action="store_true", help="one JSON object a row")
     return parser.parse_args(arguments)
 
 
@@ -113,7 +119,7 @@ def _ask(config: Config, options: argparse.Namespace) -> int:
     from handlers import texts
     from handlers.question import notices, to_reply
 
-    knowledge = build_knowledge_base(config)
+    knowledge = build_knowledge_base(config, curated=not options.no_curated)
     questions = [options.question] if options.question is not None else (line.rstrip("\n") for line in sys.stdin)
     for question in questions:
         began = time.perf_counter()
@@ -210,6 +216,29 @@ def _reload(config: Config, options: argparse.Namespace) -> int:
     else:
         print(f"{counts['documents']} documents, {counts['passages']} passages: the index is current")
     return 0
+
+
+def _roster(config: Config, options: argparse.Namespace) -> int:
+    from assessment.roster import RosterError, RowOutcome, read_roster
+    from bot.app import open_store
+    from handlers import texts
+    from handlers.roster import import_roster
+
+    try:
+        rows = read_roster(options.file)
+    except RosterError as error:
+        return _fail(str(error), EXIT_FAILED)
+    with open_store(config).transaction() as transaction:
+        reported = import_roster(transaction, rows, now=datetime.now(UTC), dry_run=options.dry_run)
+    for result, code in reported:
+        if options.json:
+            _print_json({**result.as_json(), "code": code})
+        else:
+            print(texts.roster_line(result, code), flush=True)
+    refused = sum(result.outcome is RowOutcome.REFUSED for result, _ in reported)
+    if not options.json:
+        print(texts.roster_summary([result for result, _ in reported], dry_run=options.dry_run))
+    return EXIT_FAILED if refused else 0
 
 
 if __name__ == "__main__":

@@ -5,22 +5,29 @@ import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import TextIO
 
-from bot.channels.base import Channel, ChannelError
+from assessment.loader import load_checklists
+from assessment.model import Checklist
+from bot.channels.base import Channel, ChannelError, DeliveryError
 from bot.channels.console import Console
 from bot.channels.webchat import WebChat
 from bot.config import Config
 from bot.gateway import Gateway
+from bot.scheduler import Scheduler
 from embeddings.encoder import Encoder, make_encoder
 from handlers.router import handle
 from handlers.services import Services
 from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.lexicon import load_lexicon
 from knowledge.loader import load_documents
+from knowledge.views import View, load_views
 from storage.database import migrate, open_database
-from storage.store import Store
+from storage.people import Link
+from storage.store import Store, StoredMessage
+from storage.vault import Vault, load_vault
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +55,31 @@ def build_encoder(config: Config) -> Encoder:
     )
 
 
-def build_knowledge_base(config: Config) -> KnowledgeBase:
+def build_knowledge_base(config: Config, *, curated: bool = True) -> KnowledgeBase:
     """Return the documents ready to be asked; the index is built if it does not fit what there is now.
 
+    Args:
+        curated: whether the curated questions, ours and the admin's, help to find passages.
     Raises:
-        DocumentError, LexiconError, EncoderError, CacheError: something the answers depend on is broken.
+        KnowledgeError, EncoderError, CacheError: something the answers depend on is broken.
     """
     return build_knowledge(
         load_documents(config.documents.folder),
         build_encoder(config),
         load_lexicon(),
+        views=load_all_views(config) if curated else (),
         folder=config.data_dir / "index",
         candidates=config.search.candidates,
     )
+
+
+def load_all_views(config: Config) -> list[View]:
+    """Return the curated questions that ship with the program and those that an admin has put beside the data.
+
+    Raises:
+        ViewError: a file of them is broken.
+    """
+    return [*load_views(), *load_views(config.data_dir / "questions")]
 
 
 def open_store(config: Config) -> Store:
@@ -68,10 +87,25 @@ def open_store(config: Config) -> Store:
 
     Raises:
         DatabaseError: it cannot be opened or brought up to date.
+        VaultError: the key file is broken.
     """
     engine = open_database(config.database_url)
     migrate(engine)
-    return Store(engine)
+    return Store(engine, open_vault(config))
+
+
+def open_vault(config: Config) -> Vault:
+    """Return the keys that seal what members answer; made at the first start.
+
+    Raises:
+        VaultError: the key file is broken, or others can read it.
+    """
+    given = config.secrets.keys.get_secret_value() if config.secrets.keys else None
+    return load_vault(config.key_file, given=given)
+
+
+def _checklists() -> dict[tuple[str, int], Checklist]:
+    return {(checklist.id, checklist.version): checklist for checklist in load_checklists()}
 
 
 def build_gateway(config: Config, store: Store) -> Gateway:
@@ -80,7 +114,7 @@ def build_gateway(config: Config, store: Store) -> Gateway:
     Raises:
         see build_knowledge_base.
     """
-    return Gateway(store, partial(handle, services=Services(build_knowledge_base(config))))
+    return Gateway(store, partial(handle, services=Services(build_knowledge_base(config), _checklists())))
 
 
 def run_console(config: Config, lines: TextIO, out: TextIO, *, as_json: bool) -> None:
@@ -114,7 +148,27 @@ async def run(config: Config) -> None:
         for channel in channels:
             await channel.start()
             opened.push_async_callback(channel.stop)
+        reminding = asyncio.create_task(_scheduler(store, channels).run())
+        opened.push_async_callback(_cancelled, reminding)
         await _until_stopped(channels, stopped)
+
+
+def _scheduler(store: Store, channels: Sequence[Channel]) -> Scheduler:
+    by_name = {channel.name: channel for channel in channels}
+
+    async def send(link: Link, message: StoredMessage) -> None:
+        channel = by_name.get(link.channel)
+        if channel is None:
+            raise DeliveryError(f"{link.channel} is off", permanent=False)
+        await channel.deliver(link.chat_id, message)
+
+    return Scheduler(store, send)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _channels(config: Config, gateway: Gateway, store: Store) -> list[Channel]:

@@ -7,15 +7,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.app import build_encoder
+from sqlalchemy.exc import SQLAlchemyError
+
+from assessment.loader import ChecklistError, load_checklists, passages_missing
+from bot.app import build_encoder, load_all_views, open_vault
 from bot.config import Config
 from embeddings.cache import differences, is_intact
 from embeddings.encoder import EncoderError
+from knowledge.accents import load_accents
 from knowledge.answer import index_entries
-from knowledge.lexicon import LexiconError, load_lexicon
-from knowledge.loader import DocumentError, load_documents
+from knowledge.calibration import load_calibration
+from knowledge.chunker import chunk
+from knowledge.lexicon import load_lexicon
+from knowledge.loader import load_documents
+from knowledge.model import KnowledgeError
 from knowledge.search import built_from
-from storage.database import DatabaseError, explain, knows_schema, migration_head, open_database, schema_version
+from storage.audit import Audit
+from storage.database import (
+    DatabaseError,
+    explain,
+    knows_schema,
+    migration_head,
+    open_database,
+    schema_version,
+    session,
+)
+from storage.vault import VaultError
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 # A clock before the day this was written is wrong, and so would be every due date.
@@ -33,28 +50,30 @@ class Finding:
 
 
 def check(config: Config, *, now: datetime) -> Iterator[Finding]:
-    """Yield a finding for configuration, database, documents, model, index, tokens, clock and disk."""
+    """Yield a finding for each part, from the configuration to the clock."""
     yield Finding("configuration", True, f"data in {config.data_dir}")
     looks: tuple[tuple[str, Callable[[Config], tuple[bool, str]]], ...] = (
         ("database", _database),
         ("documents", _documents),
         ("model", _model),
+        ("questions", _questions),
         ("index", _index),
+        ("checklists", _checklists),
+        ("keys", _keys),
+        ("audit", _audit),
         ("tokens", _tokens),
         ("disk", _disk),
     )
     for name, look in looks:
         try:
             ok, detail = look(config)
-        except (DatabaseError, DocumentError, EncoderError, LexiconError, OSError) as error:
+        except (DatabaseError, EncoderError, KnowledgeError, ChecklistError, VaultError, OSError) as error:
             ok, detail = False, str(error).splitlines()[0]
         yield Finding(name, ok, detail)
     yield _clock(now)
 
 
 def _database(config: Config) -> tuple[bool, str]:
-    from sqlalchemy.exc import SQLAlchemyError
-
     engine = open_database(config.database_url)
     kind = engine.url.get_backend_name()
     if kind == "sqlite" and not Path(engine.url.database or "").exists():
@@ -86,6 +105,16 @@ def _model(config: Config) -> tuple[bool, str]:
     return True, f"{config.encoder.model}, {encoder.dim} dimensions"
 
 
+def _questions(config: Config) -> tuple[bool, str]:
+    views = load_all_views(config)
+    load_accents()
+    made_for = load_calibration().made.get("encoder")
+    fits = config.encoder.model != "bundled" or made_for == build_encoder(config).fingerprint
+    if not fits:
+        return False, "calibration.json was made for another model: run 'python -m knowledge.calibrate', see docs/"
+    return True, f"{sum(v.is_covered for v in views)} curated, {sum(not v.is_covered for v in views)} left open"
+
+
 def _index(config: Config) -> tuple[bool, str]:
     entries = index_entries(load_documents(config.documents.folder))
     folder = config.data_dir / "index"
@@ -97,6 +126,38 @@ def _index(config: Config) -> tuple[bool, str]:
     if changed:
         return False, f"built from other {' and '.join(changed)}: run 'python -m bot reload'"
     return True, f"current, {len(entries)} passages"
+
+
+def _checklists(config: Config) -> tuple[bool, str]:
+    checklists = load_checklists()
+    known = {passage.id for document in load_documents(config.documents.folder) for passage in chunk(document)}
+    missing = [passage for checklist in checklists for passage in passages_missing(checklist, known)]
+    if missing:
+        return False, f"the documents lack {', '.join(missing[:3])}, which a checklist refers to"
+    waiting = sum(not checklist.is_checked for checklist in checklists)
+    return True, f"{len(checklists)} versions, {waiting} to be confirmed by an admin"
+
+
+def _keys(config: Config) -> tuple[bool, str]:
+    if config.secrets.keys is None and not config.key_file.exists():
+        return True, f"made at the first start in {config.key_file}"
+    return True, f"current key {open_vault(config).current}"
+
+
+def _audit(config: Config) -> tuple[bool, str]:
+    engine = open_database(config.database_url)
+    if engine.url.get_backend_name() == "sqlite" and not Path(engine.url.database or "").exists():
+        return True, "nothing written yet"
+    try:
+        if schema_version(engine) != migration_head():
+            return True, "looked at after the next start"
+        with session(engine) as opened:
+            broken = Audit(opened).first_broken()
+    except SQLAlchemyError as error:
+        return False, explain(engine, error)
+    except (ValueError, TypeError):
+        return False, "database.url has an option with a wrong value: check what follows '?'"
+    return broken is None, "whole" if broken is None else f"changed at line {broken}, or a line before it was taken out"
 
 
 def _tokens(config: Config) -> tuple[bool, str]:

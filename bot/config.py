@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 
 PREFIX = "TUSOI_"
-SECRETS = {("telegram", "token")}
+SECRETS = {("telegram", "token"), ("secrets", "keys")}
 
 
 class ConfigError(Exception):
@@ -66,6 +66,13 @@ class TelegramConfig(_Section):
     base_file_url: str = "https://api.telegram.org/file/bot"
 
 
+class SecretsConfig(_Section):
+    """The keys that what members answer is encrypted with: a file, or the ring itself from the environment."""
+
+    key_file: Path | None = None
+    keys: SecretStr | None = None
+
+
 class LogConfig(_Section):
     """What is logged."""
 
@@ -86,12 +93,18 @@ class Config(_Section):
     web: WebConfig = WebConfig()
     telegram: TelegramConfig = TelegramConfig()
     admins: tuple[Identity, ...] = ()
+    secrets: SecretsConfig = SecretsConfig()
     log: LogConfig = LogConfig()
 
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL in use."""
         return self.database.url or f"sqlite:///{self.data_dir / 'tu-soi.db'}"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the keys are: never in data_dir, whose copies would else hold both lock and key."""
+        return self.secrets.key_file or self.data_dir.with_name(f"{self.data_dir.name}-keys") / "ring"
 
 
 def load_config(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
@@ -132,6 +145,9 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] | None 
     return config.model_copy(
         update={
             "data_dir": home / config.data_dir,
+            "secrets": config.secrets.model_copy(
+                update={"key_file": home / config.secrets.key_file if config.secrets.key_file else None}
+            ),
             "documents": documents.model_copy(
                 update={"folder": home / documents.folder, "incoming": home / documents.incoming}
             ),
@@ -191,7 +207,7 @@ def _is_text(keys: list[str]) -> bool:
         field = getattr(section, "model_fields", {}).get(key)
         section = field.annotation if field else None
     field = getattr(section, "model_fields", {}).get(keys[-1])
-    return field is not None and field.annotation in (str, str | None, Path, SecretStr | None)
+    return field is not None and field.annotation in (str, str | None, Path, Path | None, SecretStr | None)
 
 
 def _explain(error: ValidationError, path: Path, origins: Mapping[str, str]) -> str:
@@ -206,6 +222,6 @@ def _explain(error: ValidationError, path: Path, origins: Mapping[str, str]) -> 
         known = sorted(getattr(section, "model_fields", {}))
         return f"{where}: unknown key '{key}'; allowed: {', '.join(known)}"
     # What stands where a password may stand is not repeated.
-    is_secret = first["loc"][0] in ("database", "telegram")
+    is_secret = first["loc"][0] in ("database", "telegram", "secrets")
     got = "" if is_secret else f"; got {first['input']!r}"
     return f"{where}: '{key}': {first['msg']}{got}"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from handlers import texts
 from handlers.messages import IncomingMessage, Reply, say
+from handlers.router import is_confidential
 from storage.store import Conversation, Store, StoredMessage, Transaction
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,11 @@ class Gateway:
         pressed = transaction.button(conversation.id, message.button_id) if message.button_id else None
         said = pressed.label if pressed else message.text or message.file_name or ""
         incoming_id = transaction.add_incoming(
-            conversation.id, message.external_id, said[:KEPT_CHARACTERS].replace("\0", ""), now=now
+            conversation.id,
+            message.external_id,
+            said[:KEPT_CHARACTERS].replace("\0", ""),
+            now=now,
+            confidential=is_confidential(message, conversation, transaction),
         )
         replies = self._handle(message, conversation, transaction)
         stored = [
@@ -92,6 +97,7 @@ class Gateway:
                 [(button.label, button.action, button.argument) for button in reply.buttons],
                 in_reply_to=incoming_id,
                 now=now,
+                confidential=reply.is_confidential,
             )
             for reply in replies
         ]

@@ -56,10 +56,11 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the assistant says, before any channel has drawn it."""
+    """What the assistant says, before any channel has drawn it; confidential where it tells what a member answers."""
 
     blocks: tuple[Block, ...]
     buttons: tuple[Button, ...] = ()
+    is_confidential: bool = False
 
     @property
     def text(self) -> str:

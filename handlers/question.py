@@ -187,7 +187,9 @@ def _label(choice: Choice, knowledge: KnowledgeBase) -> str:
             return _passage_label(argument, knowledge)
         case "in_section":
             passage = knowledge.passages[argument]
-            return texts.in_section(heading_name(passage.headings[-1]), passage.section)
+            document = knowledge.documents[passage.document_id]
+            where = passage.section if document.is_plan else document.name
+            return texts.in_section(heading_name(passage.headings[-1]), where)
         case "whole":
             return texts.READ_WHOLE
         case "next":

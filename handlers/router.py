@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
-from handlers import texts
+from handlers import checklist, enrolment, reports, texts
 from handlers.browse import open_documents, open_outline, press
 from handlers.messages import IncomingMessage, Reply, say
-from handlers.question import answer_question, from_topic, to_topic
-from handlers.services import Services
+from handlers.question import CHOICES_AT_MOST, answer_question, from_topic, to_topic
+from handlers.services import Services, Turn
 from knowledge.model import Topic
 from knowledge.text import clean, collapse, fold
 from storage.store import Conversation, StoredButton, Transaction
@@ -15,6 +16,9 @@ from storage.store import Conversation, StoredButton, Transaction
 _NUMBER = re.compile(r"(?:chon|so|cau)?\s*(\d{1,2})\s*[.)]?")
 _CARD = re.compile(r"(?:the|xem the)\s+(.+)")
 _COMMAND = re.compile(r"/(\w+)(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
+
+_CHANGE = re.compile(r"(?:sua|doi)(?: lai)?(?: dieu)? (\d{1,2})")
+_CODE = re.compile(r"(?:ma(?: so)?|code)\s+(\S.*)", re.IGNORECASE)
 
 _Opened = tuple[Reply, Topic | None]
 
@@ -24,96 +28,131 @@ def handle(
 ) -> list[Reply]:
     """Return what to say to a message, and keep what the conversation is about."""
     topic = to_topic(conversation.topic)
-    reply, now_about = _route(message, conversation, topic, transaction, services)
+    transaction.people.heard_from(message.channel, message.chat_id)
+    reply, now_about = _route(Turn(message, conversation, topic, transaction, services))
     if now_about is not topic:
         transaction.save_topic(conversation.id, from_topic(now_about), now=message.sent_at)
     return [reply]
 
 
-def _route(
-    message: IncomingMessage,
-    conversation: Conversation,
-    topic: Topic | None,
-    transaction: Transaction,
-    services: Services,
-) -> _Opened:
+def is_confidential(message: IncomingMessage, conversation: Conversation, transaction: Transaction) -> bool:
+    """Whether a message answers an item of a checklist: what was chosen must not stand readable in the database."""
+    if message.button_id is not None:
+        pressed = transaction.button(conversation.id, message.button_id)
+        return pressed is not None and checklist.tells_an_answer(pressed.action)
+    typed = fold(collapse(clean(message.text)))
+    if _CHANGE.fullmatch(typed.strip(" .!?")):
+        return True
+    if not _NUMBER.fullmatch(typed):
+        return False
+    return any(checklist.tells_an_answer(button.action) for button in transaction.latest_buttons(conversation.id))
+
+
+def _route(turn: Turn) -> _Opened:
+    message, topic = turn.message, turn.topic
     if message.file_name is not None and not message.text:
         return say(texts.NO_FILES), topic
     if message.button_id is not None:
-        return _press(transaction.button(conversation.id, message.button_id), topic, services)
+        return _press(turn, turn.transaction.button(turn.conversation.id, message.button_id))
     typed = collapse(clean(message.text))
     number = _NUMBER.fullmatch(fold(typed))
     if number:
-        return _choose(int(number[1]), transaction.latest_buttons(conversation.id), topic, services)
+        return _choose(turn, int(number[1]))
     command = _command(typed)
     if command is not None:
-        return command(topic, services)
+        return command(turn)
 
     def note_wanted(document_id: str) -> None:
-        transaction.want_document(document_id, now=message.sent_at)
+        turn.transaction.want_document(document_id, now=message.sent_at)
 
     # The text goes on as it came: how long it really was is for the documents to judge.
-    reply, now_about = answer_question(message.text, conversation.topic, services, note_wanted)
+    reply, now_about = answer_question(message.text, turn.conversation.topic, turn.services, note_wanted)
+    back = checklist.resume(turn)
+    if back is not None:
+        # Who asks in the middle of a checklist is led back to it.
+        reply = replace(reply, buttons=(*reply.buttons[: CHOICES_AT_MOST - 1], back))
     return reply, now_about or topic
 
 
-def _press(button: StoredButton | None, topic: Topic | None, services: Services) -> _Opened:
+def _press(turn: Turn, button: StoredButton | None) -> _Opened:
     if button is None:
-        return say(texts.BUTTON_EXPIRED), topic
-    return press(button.action, button.argument, topic, services.knowledge)
+        return say(texts.BUTTON_EXPIRED), turn.topic
+    if checklist.is_step(button.action):
+        return checklist.press(turn, button.action, button.argument), turn.topic
+    act = enrolment.ACTIONS.get(button.action) or reports.ACTIONS.get(button.action)
+    if act is not None:
+        return act(turn, button.argument), turn.topic
+    return press(button.action, button.argument, turn.topic, turn.services.knowledge)
 
 
-def _choose(number: int, buttons: tuple[StoredButton, ...], topic: Topic | None, services: Services) -> _Opened:
+def _choose(turn: Turn, number: int) -> _Opened:
+    buttons = turn.transaction.latest_buttons(turn.conversation.id)
     if not buttons:
-        return say(texts.NOTHING_TO_CHOOSE), topic
+        return say(texts.NOTHING_TO_CHOOSE), turn.topic
     if not 1 <= number <= len(buttons):
-        return say(texts.no_such_choice(number, len(buttons))), topic
-    return _press(buttons[number - 1], topic, services)
+        return say(texts.no_such_choice(number, len(buttons))), turn.topic
+    return _press(turn, buttons[number - 1])
 
 
-def _command(typed: str) -> Callable[[Topic | None, Services], _Opened] | None:
+def _command(typed: str) -> Callable[[Turn], _Opened] | None:
     """Return what a command, or the plain words that mean the same, does; None for anything else."""
     found = _COMMAND.fullmatch(typed)
     word = fold(found[1]).replace("_", " ") if found else fold(typed).strip(" .!?")
+    argument = (found[2] or "").strip() if found else ""
+    code = _CODE.fullmatch(fold(typed))
+    if word == "start" and argument:
+        return lambda turn: (enrolment.redeem(turn, argument), turn.topic)
+    if enrolment.looks_like_a_code(typed) or (code and enrolment.looks_like_a_code(code[1])):
+        given = code[1] if code else typed
+        return lambda turn: (enrolment.redeem(turn, given), turn.topic)
     if word in _COMMANDS:
         return _COMMANDS[word]
+    change = _CHANGE.fullmatch(fold(typed).strip(" .!?"))
+    if change:
+        return lambda turn: (checklist.change(turn, int(change[1])), turn.topic)
     card = _CARD.fullmatch(fold(typed))
     if card:
-        return lambda topic, services: _card(typed, topic, services)
+        return lambda turn: _card(typed, turn)
     if found:
-        return lambda topic, _services: (say(texts.unknown_command(f"/{found[1]}")), topic)
+        return lambda turn: (say(texts.unknown_command(f"/{found[1]}")), turn.topic)
     return None
 
 
-def _card(typed: str, topic: Topic | None, services: Services) -> _Opened:
-    mentions = services.knowledge.graph.find_mentions(typed)
+def _card(typed: str, turn: Turn) -> _Opened:
+    knowledge = turn.services.knowledge
+    mentions = knowledge.graph.find_mentions(typed)
     ids = [document_id for mention in mentions for document_id in mention.document_ids]
     if not ids:
-        return answer_question(typed, from_topic(topic), services)
-    return press("card", ids[0], topic, services.knowledge)
+        return answer_question(typed, from_topic(turn.topic), turn.services)
+    return press("card", ids[0], turn.topic, knowledge)
 
 
-def _start(_topic: Topic | None, _services: Services) -> _Opened:
+def _start(_turn: Turn) -> _Opened:
     return say(texts.WELCOME), None
 
 
-def _help(topic: Topic | None, _services: Services) -> _Opened:
-    return say(texts.HELP), topic
+def _help(turn: Turn) -> _Opened:
+    return say(texts.HELP), turn.topic
 
 
-def _stop(_topic: Topic | None, _services: Services) -> _Opened:
+def _stop(_turn: Turn) -> _Opened:
     return say(texts.STOPPED), None
 
 
-def _outline(_topic: Topic | None, services: Services) -> _Opened:
-    return open_outline(services.knowledge)
+def _outline(turn: Turn) -> _Opened:
+    return open_outline(turn.services.knowledge)
 
 
-def _documents(_topic: Topic | None, services: Services) -> _Opened:
-    return open_documents(services.knowledge)
+def _documents(turn: Turn) -> _Opened:
+    return open_documents(turn.services.knowledge)
 
 
-_COMMANDS: dict[str, Callable[[Topic | None, Services], _Opened]] = {
+def _beside(handler: Callable[[Turn], Reply]) -> Callable[[Turn], _Opened]:
+    """Let a handler answer while the conversation stays about what it was about."""
+    return lambda turn: (handler(turn), turn.topic)
+
+
+_COMMANDS: dict[str, Callable[[Turn], _Opened]] = {
     "start": _start,
     "bat dau": _start,
     "muc luc": _outline,
@@ -127,4 +166,16 @@ _COMMANDS: dict[str, Callable[[Topic | None, Services], _Opened]] = {
     "dung": _stop,
     "dung lai": _stop,
     "stop": _stop,
+    "tu danh gia": _beside(checklist.begin),
+    "tu soi": _beside(checklist.begin),
+    "nop": _beside(checklist.preview),
+    "nop phieu": _beside(checklist.preview),
+    "cua toi": _beside(enrolment.own_data),
+    "du lieu cua toi": _beside(enrolment.own_data),
+    "go may": _beside(enrolment.unlink),
+    "rut dong y": _beside(enrolment.withdraw),
+    "mo ky": _beside(reports.open_round),
+    "tien do": _beside(reports.progress),
+    "nhac": _beside(reports.remind),
+    "bao cao": _beside(reports.summary),
 }

@@ -1,9 +1,14 @@
 """Every sentence we say."""
 
 import re
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
+from assessment.model import Checklist, ItemAnswer
+from assessment.roster import RosterResult, RowOutcome
+from assessment.schedule import TIME_ZONE
 from knowledge.model import (
     Answer,
     Citation,
@@ -16,13 +21,16 @@ from knowledge.model import (
     Smalltalk,
     TextKind,
 )
+from storage.people import Redeemed
 
+_HANOI = ZoneInfo(TIME_ZONE)
 _LABEL_LENGTH = 46
 _DIGEST_MARK = "Tóm lược: "
 
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("muc_luc", "Mục lục của kế hoạch"),
     ("van_ban", "Văn bản được viện dẫn"),
+    ("tu_danh_gia", "Tự đánh giá tháng này"),
     ("tro_giup", "Trợ giúp"),
     ("dung", "Dừng lại"),
 )
@@ -30,7 +38,8 @@ COMMANDS: tuple[tuple[str, str], ...] = (
 WELCOME = (
     "Chào đồng chí. Tôi là Tự Soi, giúp tra cứu kế hoạch của tỉnh thực hiện Kết luận 21-KL/TW và các văn bản "
     "mà kế hoạch viện dẫn. Đồng chí cứ gõ câu hỏi, có dấu hay không dấu đều được; tôi trích nguyên văn và ghi rõ "
-    "nằm ở đâu. Câu hỏi và trả lời được lưu trên máy chủ của đơn vị để đồng chí xem lại."
+    "nằm ở đâu. Mỗi tháng tôi giúp đồng chí tự đánh giá theo những điều đảng viên không được làm: có mã của bí thư thì "
+    "gõ mã vào đây. Câu hỏi và trả lời được lưu trên máy chủ của đơn vị để đồng chí xem lại."
 )
 HELP = "\n".join(
     [
@@ -41,6 +50,8 @@ HELP = "\n".join(
         "• Hỏi tiếp: “thế mục sau?”, “cụ thể hơn”.",
         "• mục lục – xem kế hoạch theo từng mục.",
         "• văn bản – các văn bản được viện dẫn.",
+        "• tự đánh giá – làm phiếu tự đánh giá tháng này; nộp – xem lại rồi nộp.",
+        "• Bí thư chi bộ: mở kỳ, tiến độ, nhắc, báo cáo.",
         "• Gõ số để chọn, ví dụ gõ 1.",
         "• dừng – kết thúc việc đang làm.",
         "Tài liệu không nói thì tôi nói rõ là không có, không đoán.",
@@ -155,9 +166,9 @@ def whether_replaced(document: Document, successor: Document | None) -> str:
     return f"{name_and_date(document)}: {document.status}."
 
 
-def in_section(heading: str, section: str) -> str:
-    """A section as a choice: "Hoàn thiện cơ chế, chính sách… (2.3)"."""
-    return f"{label(heading)} ({section})"
+def in_section(heading: str, where: str) -> str:
+    """A section as a choice: "Hoàn thiện cơ chế, chính sách… (2.3)"; "Điều 5 (Quy định 37-QĐ/TW)"."""
+    return f"{label(heading)} ({where})"
 
 
 def notice(kind: Notice, document: Document, successor: Document | None) -> str:
@@ -337,3 +348,375 @@ def see_document(document: Document) -> str:
     # Party numbers repeat across years, so the year goes with them.
     year = f" ({document.issued_on.year})" if document.issued_on and not document.is_plan else ""
     return label(f"Xem {document.short_title or document.number or document.title}{year}")
+
+
+# --- The monthly self-assessment: who one is --------------------------------------------------------------------
+
+NOT_LINKED = (
+    "Máy này chưa nối với đảng viên nào. Đồng chí xin bí thư chi bộ mã 8 ký tự rồi gõ mã đó vào đây. "
+    "Hỏi về kế hoạch và quy định thì không cần mã."
+)
+BEGIN_HINT = "Khi chi bộ mở kỳ, đồng chí gõ “tự đánh giá” để bắt đầu."
+PRIVACY_NOTICE = "\n".join(
+    [
+        "Trước khi tự đánh giá, xin đồng chí biết:",
+        "• Lưu lại: đồng chí đã nộp hay chưa, ngày nộp, và câu trả lời từng điều (được mã hóa).",
+        "• Bí thư chi bộ thấy: đã nộp hay chưa, những điều đồng chí tự chọn báo cáo, và việc đồng chí muốn trao đổi.",
+        "• Cấp ủy cấp trên và người kiểm tra chỉ thấy số lượng. Người quản trị không thấy nội dung nào.",
+        "• Số liệu chung chỉ được tính khi có từ 5 phiếu trở lên.",
+        "• Đồng chí rút lại sự đồng ý lúc nào cũng được: gõ “rút đồng ý”.",
+        "Đồng chí có đồng ý không?",
+    ]
+)
+AGREE = "Đồng ý"
+NOT_NOW = "Chưa"
+CONSENT_KEPT = "Cảm ơn đồng chí, tôi đã lưu sự đồng ý."
+NO_CONSENT = (
+    "Vâng, tôi chưa lưu gì. Đồng chí vẫn hỏi đáp được như thường; khi nào đồng ý thì gõ “tự đánh giá”, "
+    "hoặc nộp phiếu giấy cho chi bộ."
+)
+UNLINKED = "Máy này không còn nối với đồng chí. Muốn nối lại, đồng chí xin bí thư mã mới."
+NOTHING_TO_WITHDRAW = "Hiện không có sự đồng ý nào để rút."
+WITHDRAW = "Rút sự đồng ý thì từ nay tôi không hỏi và không nhắc đồng chí nữa. Những gì đã nộp vẫn được tính."
+CONFIRM_WITHDRAW = "Xác nhận rút"
+KEEP = "Giữ như cũ"
+WITHDRAWN = "Đã rút sự đồng ý. Khi nào muốn làm lại, đồng chí gõ “tự đánh giá”."
+KEPT_AS_IT_WAS = "Vâng, mọi thứ giữ như cũ."
+
+
+ERASE = "Xóa nội dung đã trả lời"
+TAKE_BACK = "Rút đồng ý"
+ABOUT_TO_ERASE = (
+    "Xóa thì mọi câu trả lời của đồng chí bị hủy, không lấy lại được, kể cả những điều đã báo cáo. Phiếu đã nộp vẫn "
+    "được tính là đã nộp."
+)
+CONFIRM_ERASE = "Xác nhận xóa"
+ERASED_BEFORE = "Đồng chí đã xóa nội dung phiếu kỳ này nên không làm tiếp được. Kỳ sau đồng chí làm như thường."
+ERASED_MESSAGE = "(đã xóa)"
+
+
+def own_data(
+    name: str,
+    cell: str,
+    chats: int,
+    kept: Sequence[tuple[date, str | None, bool]],
+    readers: Sequence[tuple[datetime, date]],
+) -> str:
+    """Show a member what is kept, by round, and when the secretary opened what was reported."""
+    lines = [f"Đồng chí {name}, {cell}; {chats} máy đang nối."]
+    for month, receipt_number, is_erased in kept:
+        state = f"đã nộp, phiếu {receipt_number}" if receipt_number else "chưa nộp"
+        lines.append(f"• Kỳ {month_name(month)}: {state}{', nội dung đã xóa' if is_erased else ''}")
+    lines += [] if kept else ["Chưa có phiếu nào."]
+    for at, month in readers:
+        lines.append(f"• Bí thư đã xem điều đồng chí báo cáo (kỳ {month_name(month)}), {clock(at)}")
+    return "\n".join(lines)
+
+
+def erased(count: int) -> str:
+    """Say that the content of responses was destroyed."""
+    return f"Đã xóa nội dung của {count} phiếu. Từ nay không ai, kể cả đồng chí, đọc lại được."
+
+
+def linked(name: str, cell: str) -> str:
+    """Greet a member whose chat has just been linked."""
+    return f"Chào đồng chí {name}, {cell}. Máy này đã nối với đồng chí."
+
+
+def code_refused(result: Redeemed, locked_until: datetime | None) -> str:
+    """Say why a code was not taken and what to do."""
+    if locked_until is not None:
+        return f"Mã sai nhiều lần nên tôi tạm không nhận mã đến {clock(locked_until)}. Đồng chí xem lại mã giúp."
+    return {
+        Redeemed.USED: "Mã này đã dùng rồi. Đồng chí xin bí thư mã mới.",
+        Redeemed.EXPIRED: "Mã này đã hết hạn. Đồng chí xin bí thư mã mới.",
+        Redeemed.CHAT_OF_ANOTHER: (
+            "Máy này đang nối với một đồng chí khác. Gõ “gỡ máy” để gỡ ra, rồi gõ lại mã của đồng chí."
+        ),
+    }.get(result, "Mã không đúng. Đồng chí xem lại tờ phiếu, mã gồm 8 chữ và số, rồi gõ lại giúp.")
+
+
+def clock(at: datetime) -> str:
+    """Return a moment as people in Việt Nam read it: 18:30 ngày 05/11."""
+    return f"{at.astimezone(_HANOI):%H:%M ngày %d/%m}"
+
+
+def month_name(month: date) -> str:
+    """Return a round's month: tháng 11/2026."""
+    return f"tháng {month.month}/{month.year}"
+
+
+# --- Filling in -------------------------------------------------------------------------------------------------
+
+NO_ROUND = "Chi bộ chưa mở kỳ tự đánh giá nào. Khi có kỳ mới, tôi sẽ báo đồng chí."
+BEGIN = "Bắt đầu"
+GO_ON = "Làm tiếp"
+LATER = "Để sau"
+LATER_SAID = "Vâng. Những gì đã trả lời vẫn còn; đồng chí gõ “tự đánh giá” để làm tiếp."
+WHOLE_GROUP = "Cả nhóm: không có biểu hiện"
+ONE_BY_ONE = "Xem từng điều"
+EXAMPLES = "Ví dụ"
+REPORT = "Báo cáo với chi bộ"
+KEEP_TO_MYSELF = "Chỉ mình tôi biết"
+TALK = "Tôi muốn trao đổi trực tiếp với bí thư"
+NO_TALK = "Thôi, không cần trao đổi"
+LATER_TALK = "Để tôi xem thêm"
+CONFIRM_SUBMIT = "Xác nhận nộp"
+SEE_AGAIN = "Xem lại"
+BACK_TO_IT = "Quay lại tự đánh giá"
+CHANGE = "Sửa"
+
+
+def round_intro(cell: str, month: date, due_on: date, items: int) -> str:
+    """Say what a round is, how long it takes and who will see what."""
+    return (
+        f"{cell} đang có kỳ tự đánh giá {month_name(month)}, hạn nộp {day(due_on)}. Có {items} điều, khoảng 3 phút, "
+        "dừng lúc nào cũng được.\nBí thư sẽ thấy: đồng chí đã nộp hay chưa, những điều đồng chí tự chọn báo cáo, và "
+        "việc đồng chí muốn trao đổi. Ngoài ra không ai thấy."
+    )
+
+
+def group(number: int, count: int, title: str, question: str) -> str:
+    """Ask about a group of items as a whole."""
+    return f"Nhóm {number}/{count} · {title}\n{question}"
+
+
+def progress(done: int, count: int) -> str:
+    """How far a member is: 7/19."""
+    return f"{min(done + 1, count)}/{count}"
+
+
+def item(where: str, number: int, question: str, examples: Sequence[str], *, is_focus: bool) -> str:
+    """Ask one item; those of the month's focus come with their examples."""
+    focus = " · trọng tâm tháng này" if is_focus else ""
+    shown = "".join(f"\n• {example}" for example in examples)
+    return f"{where} · Điều {number}{focus}\n{question}{shown}\nGõ “xem điều {number}” để đọc quy định."
+
+
+def examples(of_items: Sequence[tuple[int, str]]) -> str:
+    """Show an example for each item of a group."""
+    return "\n".join(["Ví dụ:", *(f"• Điều {number}: {example}" for number, example in of_items)])
+
+
+def whether_to_report(number: int) -> str:
+    """Ask whether an item is to be reported to the cell."""
+    return (
+        f"Điều {number}: đồng chí có muốn báo cáo điều này với chi bộ không? Bí thư chỉ thấy những điều đồng chí "
+        "chọn báo cáo. Nội dung việc thì trao đổi trực tiếp, không cần gõ ở đây."
+    )
+
+
+def whether_to_talk(number: int) -> str:
+    """Ask whether the member wants to talk with the secretary."""
+    return f"Điều {number}: đồng chí có muốn bí thư hẹn trao đổi trực tiếp không? Bí thư không biết là về điều nào."
+
+
+def items_left(count: int, due_on: date) -> str:
+    """Say how many items have no answer yet."""
+    return f"Đồng chí còn {count} điều chưa trả lời, hạn nộp {day(due_on)}."
+
+
+def preview(
+    present: Sequence[int], discuss: Sequence[int], reported: Sequence[int], count: int, *, wants_talk: bool
+) -> str:
+    """Show what would be handed in."""
+    lines = [f"Đồng chí đã trả lời đủ {count} điều:"]
+    lines.append(f"• Không có biểu hiện: {count - len(present) - len(discuss)} điều")
+    lines += [f"• Có biểu hiện: {_numbers(present)}"] if present else []
+    lines += [f"• Cần trao đổi: {_numbers(discuss)}"] if discuss else []
+    lines.append(f"Bí thư sẽ thấy đồng chí báo cáo: {_numbers(reported) if reported else 'không có điều nào'}.")
+    lines += ["Bí thư sẽ biết đồng chí muốn trao đổi trực tiếp."] if wants_talk else []
+    lines.append("Muốn sửa, đồng chí gõ ví dụ “sửa điều 12”.")
+    return "\n".join(lines)
+
+
+def receipt(number: str, items: int, on: date, due_on: date) -> str:
+    """Say that a response was handed in; said only after it was stored."""
+    late = ", nộp sau hạn" if on > due_on else ""
+    until = f" Sửa được đến hết ngày {day(due_on)}." if on <= due_on else ""
+    return f"Đã ghi nhận. Phiếu {number}, {items} điều, ngày {day(on)}{late}.{until}"
+
+
+def no_more_changes(due_on: date) -> str:
+    """Say that a response that was handed in stays as it is after the due date."""
+    return f"Hạn nộp {day(due_on)} đã qua, phiếu đã nộp không sửa được nữa. Cần trao đổi, đồng chí gặp bí thư giúp."
+
+
+def already_submitted(number: str, due_on: date) -> str:
+    """Say that a response was handed in before, and how to change it."""
+    return f"Đồng chí đã nộp phiếu {number}. Muốn sửa, gõ ví dụ “sửa điều 12”; hạn nộp {day(due_on)}."
+
+
+def round_closed(month: date, last_day: date) -> str:
+    """Say that a round takes nothing any more."""
+    return f"Kỳ {month_name(month)} đã đóng từ hết ngày {day(last_day)}. Đồng chí gõ “tự đánh giá” để xem kỳ hiện tại."
+
+
+def own_answers(answers: Sequence[tuple[int, str]], reported: Sequence[int]) -> str:
+    """Show a member the own answers."""
+    marked = set(reported)
+    lines = [f"Điều {number}: {answer}{' (đã báo cáo)' if number in marked else ''}" for number, answer in answers]
+    return "\n".join(["Phiếu của đồng chí:", *lines])
+
+
+def no_such_item(number: int, count: int) -> str:
+    """Say which numbers there are."""
+    return f"Không có điều {number}. Bảng tự đánh giá có các điều từ 1 đến {count}."
+
+
+def _numbers(items: Sequence[int]) -> str:
+    return f"điều {', '.join(map(str, items))}"
+
+
+# --- For the secretary ------------------------------------------------------------------------------------------
+
+ONLY_SECRETARY = "Việc này chỉ bí thư chi bộ làm được. Đồng chí gõ “trợ giúp” để xem những việc khác."
+NO_CHECKLIST = "Chưa có bảng tự đánh giá nào dùng được. Đồng chí báo người quản trị giúp."
+NO_ROUND_YET = "Chi bộ hiện không có kỳ nào đang mở. Đồng chí gõ “mở kỳ” để mở kỳ tháng này."
+CONFIRM_OPEN = "Xác nhận mở kỳ"
+CONFIRM_REMIND = "Xác nhận nhắc"
+LEAVE_IT = "Thôi"
+LEFT_AS_IT_WAS = "Vâng, tôi chưa làm gì."
+PROGRESS = "Tiến độ"
+SUMMARY = "Tóm tắt cho biên bản"
+NOBODY_TO_REMIND = "Không còn đồng chí nào cần nhắc mà tôi nhắn được."
+
+
+@dataclass(frozen=True, slots=True)
+class StandingNames:
+    """How a round stands, by name."""
+
+    month: date
+    due_on: date
+    handed_in: int
+    missing: tuple[str, ...]
+    without_phone: tuple[str, ...]
+    never_linked: tuple[str, ...]
+    blocked: tuple[str, ...]
+
+    @property
+    def expected(self) -> int:
+        """Everybody who takes part."""
+        return self.handed_in + sum(map(len, (self.missing, self.without_phone, self.never_linked, self.blocked)))
+
+
+def round_there(month: date, due_on: date) -> str:
+    """Say that the round was opened before."""
+    return f"Kỳ {month_name(month)} đã được mở, hạn nộp {day(due_on)}."
+
+
+def about_to_open(cell: str, month: date, due_on: date, checklist: Checklist) -> str:
+    """Say what opening a round does; a superseded regulation is said."""
+    said = f"Mở kỳ {month_name(month)} cho {cell}, hạn nộp {day(due_on)}, theo {checklist.regulation}?"
+    if checklist.superseded_by is None:
+        return said
+    since = f" từ {day(checklist.superseded_on)}" if checklist.superseded_on else ""
+    return (
+        f"{said}\nLưu ý: {checklist.regulation} đã được thay bằng {checklist.superseded_by}{since}; bảng theo văn bản "
+        "mới chưa được người quản trị xác nhận."
+    )
+
+
+def round_opened(month: date, due_on: date, told: int) -> str:
+    """Say that a round is open and how many will hear of it."""
+    return f"Đã mở kỳ {month_name(month)}, hạn nộp {day(due_on)}. Tôi sẽ báo cho {told} đồng chí."
+
+
+def standing(cell: str, names: StandingNames, talks: int | None, days_left: int) -> str:
+    """Say who has handed in and who has not, and why some cannot be reached."""
+    left = f"còn {days_left} ngày" if days_left > 0 else "hạn hôm nay" if days_left == 0 else "đã quá hạn"
+    lines = [f"Kỳ {month_name(names.month)}, {cell}: {names.handed_in}/{names.expected} đã nộp, {left}."]
+    for title, people in (
+        ("Chưa nộp", names.missing),
+        ("Chưa nối máy", names.never_linked),
+        ("Đã chặn tin nhắn", names.blocked),
+        ("Không dùng điện thoại, nhập từ phiếu giấy", names.without_phone),
+    ):
+        lines += [f"{title} ({len(people)}): {', '.join(people)}."] if people else []
+    lines += [f"Muốn trao đổi trực tiếp: {talks} đồng chí."] if talks else []
+    return "\n".join(lines)
+
+
+def remind_so_many(count: int) -> str:
+    """Label of the button that reminds the rest."""
+    return f"Nhắc {count} đồng chí"
+
+
+def about_to_remind(count: int, at: datetime, *, is_now: bool) -> str:
+    """Say whom and when a reminder would reach."""
+    when = "ngay bây giờ" if is_now else f"vào {clock(at)} (không nhắc trong 21:00–06:30)"
+    return f"Sẽ nhắc {count} đồng chí {when}."
+
+
+def reminded(count: int, at: datetime, *, is_now: bool) -> str:
+    """Say that a reminder is on its way."""
+    return f"Đã xếp lịch nhắc {count} đồng chí{'' if is_now else f' vào {clock(at)}'}."
+
+
+def already_reminded(again_at: datetime) -> str:
+    """Say that today's reminder was sent, and when the next may be."""
+    return f"Hôm nay đã nhắc rồi. Có thể nhắc lại từ {clock(again_at)}."
+
+
+def summary(
+    cell: str,
+    names: StandingNames,
+    reported: Sequence[tuple[str, Sequence[int]]],
+    counted: Mapping[int, Mapping[ItemAnswer, int]],
+    checklist: Checklist,
+) -> str:
+    """Return the paragraph for the minutes, then what was reported and the totals where they may be shown."""
+    lines = [
+        f"Chi bộ {cell.removeprefix('Chi bộ ')} thực hiện tự đánh giá {month_name(names.month)} theo "
+        f"{checklist.regulation}: {names.handed_in}/{names.expected} đảng viên đã nộp phiếu."
+    ]
+    lines += [f"Báo cáo với chi bộ: {name} ({_numbers(items)})." for name, items in reported]
+    lines += [] if reported else ["Không có đồng chí nào báo cáo điều nào với chi bộ."]
+    if counted:
+        lines.append("Số liệu chung (những điều có câu trả lời khác nhau):")
+        for number, answers in counted.items():
+            shown = (f"{count} {checklist.answer_labels[answer].lower()}" for answer, count in answers.items() if count)
+            lines.append(f"• Điều {number}: {', '.join(shown)}")
+    else:
+        lines.append("Chưa nêu số liệu từng điều: cần từ 5 phiếu trở lên và câu trả lời không giống hết nhau.")
+    return "\n".join(lines)
+
+
+# --- What comes by itself ---------------------------------------------------------------------------------------
+
+
+def round_announced(cell: str, month: date, due_on: date) -> str:
+    """Tell a member that a round was opened."""
+    return (
+        f"{cell} mở kỳ tự đánh giá {month_name(month)}, hạn nộp {day(due_on)}. Khoảng 3 phút, dừng lúc nào cũng được. "
+        "Đồng chí gõ “tự đánh giá” để bắt đầu."
+    )
+
+
+def reminder(cell: str, month: date, due_on: date) -> str:
+    """Remind a member of a round."""
+    return f"{cell}: kỳ tự đánh giá {month_name(month)} hạn nộp {day(due_on)}. Đồng chí gõ “tự đánh giá” để làm tiếp."
+
+
+# --- The roster, in the terminal --------------------------------------------------------------------------------
+
+_OUTCOMES = {
+    RowOutcome.ADDED: "thêm mới",
+    RowOutcome.CHANGED: "thay đổi",
+    RowOutcome.UNCHANGED: "như cũ",
+    RowOutcome.REFUSED: "KHÔNG NHẬN",
+}
+
+
+def roster_line(result: RosterResult, code: str | None) -> str:
+    """Say what became of one row."""
+    said = f"dòng {result.number}: {result.name} · {result.cell.name} · {_OUTCOMES[result.outcome]}"
+    said += f" · từ {result.moved_from.name}" if result.moved_from else ""
+    said += f" · mã {code}" if code else ""
+    return f"{said}: {result.reason}" if result.reason else said
+
+
+def roster_summary(results: Sequence[RosterResult], *, dry_run: bool) -> str:
+    """Say what became of all rows."""
+    counts = [f"{sum(r.outcome is o for r in results)} {name.lower()}" for o, name in _OUTCOMES.items()]
+    return f"{'Xem trước, chưa ghi gì' if dry_run else 'Đã ghi'}: {', '.join(counts)}."

@@ -1,5 +1,7 @@
 """What we remember, as objects: conversations, messages, buttons, wanted documents."""
 
+import base64
+import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,14 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from storage.audit import Audit
 from storage.database import session
+from storage.outbox import Outbox
+from storage.people import People
+from storage.rounds import Rounds
 from storage.tables import Base, ButtonRow, ConversationRow, MessageRow, WantedDocumentRow
+from storage.vault import Sealed, Vault
 
 # Read aloud, typed or logged, an id should not be mistaken: no vowels, no look-alikes.
+_SEALED = "sealed"
 _ID_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 
 
@@ -65,23 +73,33 @@ class StoredMessage:
 
 
 class Store:
-    """Opens transactions on one database."""
+    """Opens transactions on one database; what members answer is sealed with the vault."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, vault: Vault) -> None:
         self._engine = engine
+        self._vault = vault
 
     @contextmanager
     def transaction(self) -> Iterator["Transaction"]:
         """Give a transaction; it commits when the block ends well and leaves no trace when it raises."""
         with session(self._engine) as opened:
-            yield Transaction(opened)
+            yield Transaction(opened, self._vault)
 
 
 class Transaction:
-    """Reads and writes that are kept together or not at all."""
+    """Reads and writes that are kept together or not at all.
 
-    def __init__(self, opened: Session) -> None:
+    Attributes:
+        people, rounds, outbox, audit: the tables of the monthly assessment.
+    """
+
+    def __init__(self, opened: Session, vault: Vault) -> None:
         self._session = opened
+        self._vault = vault
+        self.people = People(opened, vault)
+        self.rounds = Rounds(opened, vault)
+        self.outbox = Outbox(opened)
+        self.audit = Audit(opened)
 
     def conversation(self, channel: str, chat_id: str, *, now: datetime) -> Conversation:
         """Return the conversation of a chat, begun if it is new, locked until the transaction ends."""
@@ -112,13 +130,15 @@ class Transaction:
         rows = self._session.scalars(select(MessageRow).filter_by(in_reply_to=incoming_id).order_by(MessageRow.id))
         return self._with_buttons(list(rows))
 
-    def add_incoming(self, conversation_id: int, external_id: str, text: str, *, now: datetime) -> int:
-        """Keep what a person sent; return its id."""
+    def add_incoming(
+        self, conversation_id: int, external_id: str, text: str, *, now: datetime, confidential: bool = False
+    ) -> int:
+        """Keep what a person sent, encrypted where it tells what a member answers; return its id."""
         row = MessageRow(
             conversation_id=conversation_id,
             direction="in",
             external_id=external_id,
-            blocks=[["text", text]],
+            blocks=self._blocks([("text", text)], conversation_id, confidential=confidential),
             created_at=now,
         )
         self._session.add(row)
@@ -133,19 +153,27 @@ class Transaction:
         *,
         in_reply_to: int | None,
         now: datetime,
+        confidential: bool = False,
     ) -> StoredMessage:
-        """Keep what we say; buttons are (label, action, argument), in order."""
+        """Keep what we say; buttons are (label, action, argument), in order.
+
+        Args:
+            confidential: blocks and buttons are encrypted, for they tell what a member has answered.
+        """
         row = MessageRow(
             conversation_id=conversation_id,
             direction="out",
             in_reply_to=in_reply_to,
-            blocks=[list(block) for block in blocks],
+            blocks=self._blocks(blocks, conversation_id, confidential=confidential),
             created_at=now,
         )
         self._session.add(row)
         self._session.flush()
         for ordinal, (label, action, argument) in enumerate(buttons, start=1):
             button_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(12))
+            if confidential:
+                argument = self._seal([label, action, argument], f"button:{button_id}")
+                label, action = "", _SEALED
             self._session.add(
                 ButtonRow(
                     id=button_id, message_id=row.id, ordinal=ordinal, label=label, action=action, argument=argument
@@ -167,7 +195,7 @@ class Transaction:
             .where(ButtonRow.id == button_id, MessageRow.conversation_id == conversation_id)
         )
         row = self._session.scalar(query)
-        return _to_button(row) if row else None
+        return self._to_button(row) if row else None
 
     def latest_buttons(self, conversation_id: int) -> tuple[StoredButton, ...]:
         """Return the buttons of our latest message that had any, in order."""
@@ -182,7 +210,7 @@ class Transaction:
         if message_id is None:
             return ()
         rows = self._session.scalars(select(ButtonRow).filter_by(message_id=message_id).order_by(ButtonRow.ordinal))
-        return tuple(_to_button(row) for row in rows)
+        return tuple(self._to_button(row) for row in rows)
 
     def history(self, conversation_id: int, *, after: int = 0, limit: int = 200) -> list[StoredMessage]:
         """Return the latest messages with an id above `after`, oldest first, at most `limit`."""
@@ -193,6 +221,19 @@ class Transaction:
             .limit(limit)
         )
         return self._with_buttons(list(reversed(list(self._session.scalars(query)))))
+
+    def erase_confidential(self, channel: str, chat_id: str, instead: str) -> int:
+        """Destroy the messages of a chat that tell what a member has answered; return how many."""
+        conversation = self.find_conversation(channel, chat_id)
+        if conversation is None:
+            return 0
+        query = select(MessageRow).where(MessageRow.conversation_id == conversation.id)
+        rows = [row for row in self._session.scalars(query) if row.blocks and row.blocks[0][0] == _SEALED]
+        for row in rows:
+            row.blocks = [["text", instead]]
+            self._session.execute(delete(ButtonRow).where(ButtonRow.message_id == row.id))
+        self._session.flush()
+        return len(rows)
 
     def want_document(self, document_id: str, *, now: datetime) -> int:
         """Put a document on the list of texts to load; return how often it was asked for."""
@@ -219,12 +260,12 @@ class Transaction:
         if ids:
             query = select(ButtonRow).where(ButtonRow.message_id.in_(ids)).order_by(ButtonRow.ordinal)
             for button in self._session.scalars(query):
-                buttons.setdefault(button.message_id, []).append(_to_button(button))
+                buttons.setdefault(button.message_id, []).append(self._to_button(button))
         return [
             StoredMessage(
                 id=row.id,
                 is_ours=row.direction == "out",
-                blocks=tuple((kind, text) for kind, text in row.blocks),
+                blocks=self._open_blocks(row),
                 buttons=tuple(buttons.get(row.id, ())),
                 created_at=row.created_at,
                 in_reply_to=row.in_reply_to,
@@ -233,6 +274,29 @@ class Transaction:
             for row in rows
         ]
 
+    def _blocks(
+        self, blocks: Sequence[tuple[str, str]], conversation_id: int, *, confidential: bool
+    ) -> list[list[str]]:
+        if not confidential:
+            return [list(block) for block in blocks]
+        return [[_SEALED, self._seal([list(block) for block in blocks], f"conversation:{conversation_id}")]]
 
-def _to_button(row: ButtonRow) -> StoredButton:
-    return StoredButton(row.id, row.ordinal, row.label, row.action, row.argument)
+    def _open_blocks(self, row: MessageRow) -> tuple[tuple[str, str], ...]:
+        blocks = row.blocks
+        if blocks and blocks[0][0] == _SEALED:
+            blocks = self._open(blocks[0][1], f"conversation:{row.conversation_id}")
+        return tuple((kind, text) for kind, text in blocks)
+
+    def _to_button(self, row: ButtonRow) -> StoredButton:
+        label, action, argument = row.label, row.action, row.argument
+        if action == _SEALED:
+            label, action, argument = self._open(argument, f"button:{row.id}")
+        return StoredButton(row.id, row.ordinal, label, action, argument)
+
+    def _seal(self, content: Any, about: str) -> str:
+        sealed = self._vault.seal(json.dumps(content, ensure_ascii=False), about=about)
+        return f"{sealed.key_id} {base64.b64encode(sealed.data).decode()}"
+
+    def _open(self, sealed: str, about: str) -> Any:
+        key_id, encoded = sealed.split(" ")
+        return json.loads(self._vault.open(Sealed(key_id, base64.b64decode(encoded)), about=about))

@@ -1,9 +1,20 @@
 """SQLAlchemy tables; migrations/ brings a database to this shape."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -87,3 +98,195 @@ class WantedDocumentRow(Base):
     requests: Mapped[int] = mapped_column()
     first_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OrganizationRow(Base):
+    """A party committee; parent_id is the one above."""
+
+    __tablename__ = "organizations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("organizations.id"))
+
+
+class CellRow(Base):
+    """A party cell; `settings` holds its schedule and what a committee has decided for it."""
+
+    __tablename__ = "cells"
+    __table_args__ = (UniqueConstraint("organization_id", "name", name="uq_cells_organization_name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"))
+    name: Mapped[str] = mapped_column(String(200))
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class MemberRow(Base):
+    """A person of the roster."""
+
+    __tablename__ = "members"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    card_number: Mapped[str | None] = mapped_column(String(32), unique=True)
+    phone: Mapped[str | None] = mapped_column(String(32))
+    has_phone: Mapped[bool] = mapped_column(default=True)
+    admitted_on: Mapped[date | None] = mapped_column()
+
+
+class MembershipRow(Base):
+    """A member in a cell, from a day on until another (exclusive); a move ends one and begins the next."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (Index("ix_memberships_cell", "cell_id"), Index("ix_memberships_member", "member_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    cell_id: Mapped[int] = mapped_column(ForeignKey("cells.id"))
+    from_on: Mapped[date | None] = mapped_column()
+    until_on: Mapped[date | None] = mapped_column()
+
+
+class MemberRoleRow(Base):
+    """A role of a member beside being one."""
+
+    __tablename__ = "member_roles"
+
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
+class EnrolmentCodeRow(Base):
+    """A one-time code, kept only as a keyed hash."""
+
+    __tablename__ = "enrolment_codes"
+
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class CodeAttemptRow(Base):
+    """How often a chat has lately given a wrong code."""
+
+    __tablename__ = "code_attempts"
+
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    chat_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    failed: Mapped[int] = mapped_column()
+    locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LinkRow(Base):
+    """A chat that belongs to a member; blocked_at where our messages are refused there."""
+
+    __tablename__ = "links"
+
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    chat_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
+    linked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ConsentRow(Base):
+    """What a member agreed to, and when; withdrawn_at where it was taken back."""
+
+    __tablename__ = "consents"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
+    notice: Mapped[str] = mapped_column(String(64))
+    given_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RoundRow(Base):
+    """One month's assessment of one cell."""
+
+    __tablename__ = "rounds"
+    __table_args__ = (UniqueConstraint("cell_id", "month", name="uq_rounds_cell_month"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    cell_id: Mapped[int] = mapped_column(ForeignKey("cells.id"))
+    month: Mapped[date] = mapped_column()
+    checklist_id: Mapped[str] = mapped_column(String(128))
+    checklist_version: Mapped[int] = mapped_column()
+    opened_on: Mapped[date] = mapped_column()
+    due_on: Mapped[date] = mapped_column()
+    grace_days: Mapped[int] = mapped_column(default=0)
+    focus: Mapped[list[int]] = mapped_column(JSON)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # How many responses were counted in the totals last shown; see assessment.access.totals.
+    totals_of: Mapped[int | None] = mapped_column()
+
+
+class ResponseRow(Base):
+    """A member's response in a round; what was answered stands in item_responses."""
+
+    __tablename__ = "responses"
+    __table_args__ = (UniqueConstraint("round_id", "member_id", name="uq_responses_round_member"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
+    wants_talk: Mapped[bool] = mapped_column(default=False)
+    submitted_on: Mapped[date | None] = mapped_column()
+    receipt: Mapped[str | None] = mapped_column(String(64), unique=True)
+    entered_by: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    # Which items and groups were really shown.
+    shown: Mapped[list[int]] = mapped_column(JSON)
+    # The content was destroyed on the member's wish or when its time was over; the response still counts.
+    erased_on: Mapped[date | None] = mapped_column()
+
+
+class ItemResponseRow(Base):
+    """One answer to one item, encrypted; the newest counts, older ones are its history."""
+
+    __tablename__ = "item_responses"
+    __table_args__ = (Index("ix_item_responses_response", "response_id", "number", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    response_id: Mapped[int] = mapped_column(ForeignKey("responses.id"))
+    number: Mapped[int] = mapped_column()
+    key_id: Mapped[str] = mapped_column(String(32))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class DeliveryRow(Base):
+    """A message that somebody is to hear once; see storage/outbox.py."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("round_id", "member_id", "kind", name="uq_deliveries_round_member_kind"),
+        Index("ix_deliveries_state_due", "state", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    kind: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    attempts: Mapped[int] = mapped_column(default=0)
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    leased_by: Mapped[str | None] = mapped_column(String(64))
+    reason: Mapped[str | None] = mapped_column(String(200))
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AuditRow(Base):
+    """Who did or read what, without content; every row holds the hash of the one before."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(64))
+    about: Mapped[str] = mapped_column(String(128))
+    hash: Mapped[str] = mapped_column(String(64))

@@ -11,11 +11,15 @@ class DeliveryError(Exception):
     Attributes:
         permanent: trying again is useless (the person blocked the bot, the chat is gone).
         retry_after_s: the platform asked to wait this long; None where it did not say.
+        maybe_delivered: nobody can tell whether it arrived; it must not be sent again by itself.
     """
 
-    def __init__(self, reason: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, permanent: bool, retry_after_s: float | None = None, maybe_delivered: bool = False
+    ) -> None:
         super().__init__(reason)
         self.permanent = permanent
+        self.maybe_delivered = maybe_delivered
         self.retry_after_s = retry_after_s
 
 

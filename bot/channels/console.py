@@ -1,5 +1,6 @@
 """The terminal: the same conversation as on a phone, for a person or, line by line in JSON, for a program."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import Iterable
@@ -7,8 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from bot.channels.base import DeliveryError
 from bot.gateway import Gateway
+from bot.scheduler import Scheduler
 from handlers.messages import IncomingMessage
+from storage.people import Link
 from storage.store import Store, StoredMessage
 
 _PERSON = "local"
@@ -62,7 +66,7 @@ class Console:
         match command:
             case {"now": str(when)}:
                 self._set_clock(when)
-                return {"messages": []}
+                return {"messages": self._run_due()}
             case {"block": str(user)}:
                 self._blocked.add(user)
                 return {"messages": []}
@@ -82,6 +86,19 @@ class Console:
             case _:
                 raise CommandError("expected user with text, choose, tap or file; or now, block, unblock")
         return {"messages": [] if user in self._blocked else [_as_json(user, message) for message in sent]}
+
+    def _run_due(self) -> list[dict[str, Any]]:
+        """Run what is due by the clock; return the messages that reached somebody."""
+        delivered: list[dict[str, Any]] = []
+
+        async def send(link: Link, message: StoredMessage) -> None:
+            if link.chat_id in self._blocked:
+                raise DeliveryError("blocked", permanent=True)
+            delivered.append(_as_json(link.chat_id, message))
+
+        if self._now is not None:
+            asyncio.run(Scheduler(self._store, send).run_due(self._now))
+        return delivered
 
     def _set_clock(self, when: str) -> None:
         try:

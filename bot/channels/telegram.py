@@ -488,7 +488,7 @@ class Telegram:
             except (Forbidden, ChatMigrated) as error:
                 raise DeliveryError(f"the chat is closed to us: {_name(error)}", permanent=True) from error
             except MaybeDelivered as error:
-                raise DeliveryError("timed out, may have been delivered", permanent=False) from error
+                raise DeliveryError("timed out", permanent=False, maybe_delivered=True) from error
             except BadRequest as error:
                 # The library capitalises the first letter of what Telegram says.
                 reason = error.message.lower()

@@ -127,9 +127,9 @@ def test_the_documents_open_however_they_are_written(chat: Chat) -> None:
     assert answer.buttons
 
 
-def test_help_is_ten_lines(chat: Chat) -> None:
+def test_help_is_twelve_lines(chat: Chat) -> None:
     answer = same_in_any_way(chat, "trợ giúp", "tro giup", "TRỢ GIÚP!", "/tro_giup", "/help")
-    assert len(answer.text.split("\n")) == 10
+    assert len(answer.text.split("\n")) == 12
     assert all(word in answer.text for word in ("mục lục", "văn bản", "dừng"))
 
 
@@ -142,9 +142,9 @@ def test_stop_ends_what_the_conversation_was_about(chat: Chat, store: Store) -> 
         assert conversation.topic == {}
 
 
-def test_start_welcomes_with_and_without_a_code(chat: Chat) -> None:
+def test_start_welcomes_and_a_code_that_nobody_was_given_is_refused(chat: Chat) -> None:
     assert chat.send("/start").text == texts.WELCOME
-    assert chat.send("/start ABCD2345").text == texts.WELCOME
+    assert chat.send("/start ABCD2345").text.startswith("Mã không đúng.")
 
 
 @pytest.mark.parametrize("command", ["/khong_co", "/abc def", "/x@TuSoiBot", "/" + "a" * 500])

@@ -12,7 +12,20 @@ from storage.database import migration_head, open_database
 
 PROJECT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 12, 5, 1, 0, tzinfo=UTC)
-NAMES = ["configuration", "database", "documents", "model", "index", "tokens", "disk", "clock"]
+NAMES = [
+    "configuration",
+    "database",
+    "documents",
+    "model",
+    "questions",
+    "index",
+    "checklists",
+    "keys",
+    "audit",
+    "tokens",
+    "disk",
+    "clock",
+]
 
 
 def a_config(data_dir: Path, **environment: str) -> Config:
@@ -54,7 +67,7 @@ def test_the_time_is_shown_as_in_hanoi_and_a_clock_in_the_past_is_not_well(tmp_p
 def test_a_missing_documents_folder_makes_only_what_needs_it_unwell(tmp_path: Path) -> None:
     config = a_config(tmp_path / "data", DOCUMENTS__FOLDER=str(tmp_path / "nowhere"))
     found = findings(config)
-    assert unwell(found) == ["documents", "index"]
+    assert unwell(found) == ["documents", "index", "checklists"]
     assert str(tmp_path / "nowhere") in found["documents"].detail
 
 
@@ -86,7 +99,7 @@ def test_an_index_of_other_documents_is_not_well_and_says_what_to_do(tmp_path: P
 
 def test_a_database_that_is_none_is_not_well(tmp_path: Path) -> None:
     (tmp_path / "tu-soi.db").write_text("Kính gửi chi bộ.\n" * 100, encoding="utf-8")
-    assert unwell(findings(a_config(tmp_path))) == ["database"]
+    assert unwell(findings(a_config(tmp_path))) == ["database", "audit"]
 
 
 def test_an_unreachable_postgresql_is_not_well_and_its_password_does_not_show(tmp_path: Path) -> None:
@@ -128,3 +141,29 @@ def test_the_form_of_a_token_is_looked_at_and_the_token_is_not_shown(tmp_path: P
     finding = findings(a_config(tmp_path, TELEGRAM__TOKEN=token))["tokens"]
     assert finding.ok is well
     assert token not in finding.detail
+
+
+# --- The self-assessment ------------------------------------------------------------------------------------------
+
+
+def test_changed_line_of_the_audit_log_is_found(tmp_path: Path) -> None:
+    config = a_config(tmp_path / "data")
+    store = open_store(config)
+    with store.transaction() as transaction:
+        for number in range(3):
+            transaction.audit.note("member:1", "read reported", f"round:{number}", now=NOW)
+    assert findings(config)["audit"].detail == "whole"
+    with open_database(config.database_url).begin() as connection:
+        connection.execute(text("UPDATE audit SET actor = 'member:2' WHERE id = 2"))
+    assert unwell(findings(config)) == ["audit"]
+    assert "changed at line 2" in findings(config)["audit"].detail
+
+
+def test_key_file_that_others_can_read_is_not_well(tmp_path: Path) -> None:
+    config = a_config(tmp_path / "data")
+    assert "made at the first start" in findings(config)["keys"].detail
+    open_store(config)
+    config.key_file.chmod(0o644)
+    found = findings(config)
+    assert unwell(found) == ["keys"]
+    assert "chmod 600" in found["keys"].detail

@@ -171,7 +171,7 @@ def test_check_on_a_fresh_folder_is_well_and_on_broken_documents_is_not(tmp_path
     assert [finding for finding in findings if finding["ok"] is not True or not finding["detail"]] == []
     unwell = bot("check", "--json", data_dir=tmp_path / "data", DOCUMENTS__FOLDER=str(tmp_path / "nowhere"))
     assert unwell.returncode == 1
-    assert [f["check"] for f in lines_of(unwell) if not f["ok"]] == ["documents", "index"]
+    assert [f["check"] for f in lines_of(unwell) if not f["ok"]] == ["documents", "index", "checklists"]
 
 
 def test_documents_are_listed_each_once(tmp_path: Path) -> None:
@@ -308,3 +308,29 @@ def test_sigterm_ends_the_web_chat_with_0_even_with_a_page_open(data_dir: Path) 
     assert out == b""
     assert b"Traceback" not in errors
     assert "riêng tư" not in errors.decode()
+
+
+# --- roster -------------------------------------------------------------------------------------------------------
+
+
+def test_roster_is_imported_row_by_row_and_again_without_change(tmp_path: Path) -> None:
+    table = tmp_path / "danh-sach.csv"
+    table.write_text("Họ và tên,Chi bộ,Vai trò\nTrần Thị Bình,Chi bộ 3,bí thư\nNguyễn Văn An,Chi bộ 3,\n", "utf-8")
+    first = bot("roster", "import", str(table), "--json", data_dir=tmp_path / "data")
+    assert first.returncode == 0
+    rows = lines_of(first)
+    assert [(row["row"], row["role"], row["result"]) for row in rows] == [
+        (2, "secretary", "added"),
+        (3, "member", "added"),
+    ]
+    assert all(re.fullmatch(r"[A-Z2-9]{8}", row["code"]) for row in rows)
+    again = lines_of(bot("roster", "import", str(table), "--json", data_dir=tmp_path / "data"))
+    assert {(row["result"], row["code"]) for row in again} == {("unchanged", None)}
+
+
+def test_roster_that_is_none_ends_with_a_line_that_says_what_to_do(tmp_path: Path) -> None:
+    table = tmp_path / "anh.xlsx"
+    table.write_bytes(b"\x89PNG")
+    said = complaint(bot("roster", "import", str(table), data_dir=tmp_path / "data"))
+    assert said.startswith("tu-soi: anh.xlsx: ")
+    assert not (tmp_path / "data").exists()

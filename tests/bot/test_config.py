@@ -54,7 +54,7 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
 def test_the_file_in_the_repository_spells_out_the_defaults_and_every_key_but_secrets() -> None:
     written = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
     defaults = Config().model_dump(mode="json")
-    del defaults["telegram"]["token"]
+    del defaults["telegram"]["token"], defaults["secrets"]["keys"]
     assert Config.model_validate(written) == Config()
     assert keys_of(written) == keys_of(defaults)
 
@@ -267,3 +267,22 @@ def test_the_program_ends_with_2_and_one_line_on_standard_error(
     [line] = printed.err.splitlines()
     assert line.startswith("tu-soi: ")
     assert key in line
+
+
+# --- Keys ---------------------------------------------------------------------------------------------------------
+
+
+def test_keys_lie_beside_the_data_folder_and_never_in_it(tmp_path: Path) -> None:
+    config = load_config(a_file(tmp_path, ""), {})
+    assert config.key_file == tmp_path / "data-keys" / "ring"
+    assert config.data_dir not in config.key_file.parents
+    moved = load_config(a_file(tmp_path, ""), {"TUSOI_SECRETS__KEY_FILE": "/etc/tu-soi/ring"})
+    assert moved.key_file == Path("/etc/tu-soi/ring")
+
+
+def test_keys_come_from_the_environment_alone_and_are_not_shown(tmp_path: Path) -> None:
+    config = load_config(a_file(tmp_path, ""), {"TUSOI_SECRETS__KEYS": "k1 geheim"})
+    assert config.secrets.keys is not None
+    assert "geheim" not in repr(config)
+    with pytest.raises(ConfigError, match=r"secrets\.keys is a secret: set TUSOI_SECRETS__KEYS"):
+        load_config(a_file(tmp_path, "secrets:\n  keys: k1 geheim\n"), {})

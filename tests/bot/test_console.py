@@ -13,6 +13,7 @@ from bot.gateway import Gateway
 from handlers.messages import Block, BlockKind, Button, IncomingMessage, Reply, say
 from storage.database import migrate, open_database
 from storage.store import Conversation, Store, Transaction
+from tests.storage.builders import a_vault
 
 Line = dict[str, Any] | str
 
@@ -48,7 +49,7 @@ def console(tmp_path: Path) -> Console:
 def a_console(folder: Path) -> Console:
     engine = open_database(f"sqlite:///{folder / 'chat.db'}")
     migrate(engine)
-    store = Store(engine)
+    store = Store(engine, a_vault())
     return Console(Gateway(store, handle), store)
 
 

@@ -16,6 +16,7 @@ from bot.gateway import KEPT_CHARACTERS, Gateway, Handler
 from handlers.messages import Button, IncomingMessage, Reply, say
 from storage.database import migrate, open_database
 from storage.store import Conversation, Store, Transaction
+from tests.storage.builders import a_vault
 from tests.storage.postgres import a_postgres
 
 NOW = datetime(2026, 12, 5, 1, 0, tzinfo=UTC)
@@ -30,7 +31,7 @@ def a_message(
 def a_store(folder: Path) -> Store:
     engine = open_database(f"sqlite:///{folder / 'chat.db'}")
     migrate(engine)
-    return Store(engine)
+    return Store(engine, a_vault())
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ async def postgres_store() -> AsyncIterator[Store]:
     with a_postgres() as server:
         engine = open_database(server.fresh_url())
         migrate(engine)
-        yield Store(engine)
+        yield Store(engine, a_vault())
         engine.dispose()
 
 
@@ -308,7 +309,7 @@ async def test_two_failures_have_two_codes(store: Store) -> None:
 async def test_a_database_that_fails_gives_the_calm_sentence_too(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unmigrated = Store(open_database(f"sqlite:///{tmp_path / 'empty.db'}"))
+    unmigrated = Store(open_database(f"sqlite:///{tmp_path / 'empty.db'}"), a_vault())
     received = await Gateway(unmigrated, Counting()).receive(a_message("m1", "điều rất riêng tư"))
     assert "lỗi máy chủ" in received.replies[0].text
     assert "riêng tư" not in caplog.text

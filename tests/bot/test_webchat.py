@@ -21,6 +21,7 @@ from bot.gateway import Gateway
 from handlers.messages import Block, BlockKind, Button, IncomingMessage, Reply, say
 from storage.database import migrate, open_database
 from storage.store import Conversation, Store, Transaction
+from tests.storage.builders import a_vault
 
 HTML = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 
@@ -43,7 +44,7 @@ def handle(message: IncomingMessage, conversation: Conversation, transaction: Tr
 def a_store(folder: Path) -> Store:
     engine = open_database(f"sqlite:///{folder / 'chat.db'}")
     migrate(engine)
-    return Store(engine)
+    return Store(engine, a_vault())
 
 
 def a_web_chat(folder: Path, *, port: int = 0, secure_cookies: bool = False) -> WebChat:
@@ -236,7 +237,7 @@ async def test_a_failing_handler_gives_a_calm_sentence_and_the_message_can_be_se
 
 
 async def test_a_broken_database_gives_a_calm_sentence_too(tmp_path: Path) -> None:
-    store = Store(open_database(f"sqlite:///{tmp_path / 'never-migrated.db'}"))
+    store = Store(open_database(f"sqlite:///{tmp_path / 'never-migrated.db'}"), a_vault())
     async with a_visitor(WebChat(WebConfig(), Gateway(store, handle), store)) as visitor:
         await visitor.get("/")
         answer = await visitor.get("/api/history")

@@ -16,6 +16,7 @@ from handlers.messages import Block, BlockKind, Button, IncomingMessage, Reply, 
 from storage.database import migrate, open_database
 from storage.store import Conversation, Store, Transaction
 from tests.bot.browser import DESKTOP, a_visitor, open_page
+from tests.storage.builders import a_vault
 
 pytest_plugins = ["tests.bot.browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -57,7 +58,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         engine = open_database(f"sqlite:///{folder / 'chat.db'}")
         migrate(engine)
-        self.store = Store(engine)
+        self.store = Store(engine, a_vault())
         self.web = WebChat(WebConfig(port=0), Gateway(self.store, handle), self.store)
         self.is_up = False
 

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from storage.database import migrate, open_database
 from storage.store import Store
+from tests.storage.builders import a_vault
 from tests.storage.postgres import Postgres, a_postgres
 
 
@@ -39,4 +41,11 @@ def engine(empty: Engine) -> Engine:
 
 @pytest.fixture
 def store(engine: Engine) -> Store:
-    return Store(engine)
+    return Store(engine, a_vault())
+
+
+@pytest.fixture
+def opened(engine: Engine) -> Iterator[Session]:
+    """A session whose work is never committed."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session

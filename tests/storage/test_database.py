@@ -21,7 +21,7 @@ from tests.storage.postgres import Postgres
 
 PROJECT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 12, 5, tzinfo=UTC)
-OUR_TABLES = {"conversations", "messages", "buttons", "wanted_documents"}
+OUR_TABLES = set(Base.metadata.tables)
 
 
 def tables_of(engine: Engine) -> set[str]:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from storage.database import migrate, open_database
 from storage.store import Store, StoredMessage, Transaction
+from tests.storage.builders import a_vault
 
 PROJECT = Path(__file__).parent.parent.parent
 HANOI = timezone(timedelta(hours=7))
@@ -311,7 +312,7 @@ def first_at_once(store: Store, do: Callable[[Transaction], object]) -> list[obj
 def test_two_first_messages_at_once_on_sqlite_wait_for_each_other(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'x.db'}")
     migrate(engine)
-    store = Store(engine)
+    store = Store(engine, a_vault())
     assert first_at_once(store, lambda t: t.want_document("luat", now=NOW)) == [None, None]
     assert first_at_once(store, lambda t: t.conversation("web", "a", now=NOW)) == [None, None]
     with store.transaction() as transaction:
@@ -332,7 +333,7 @@ def test_two_firsts_at_once_on_postgresql_both_succeed(
     engine = open_database(request.getfixturevalue("postgres").fresh_url())
     migrate(engine)
     try:
-        assert first_at_once(Store(engine), do) == [None, None]
+        assert first_at_once(Store(engine, a_vault()), do) == [None, None]
     finally:
         engine.dispose()
 
@@ -409,7 +410,8 @@ from datetime import UTC, datetime
 from itertools import count
 from storage.database import migrate, open_database
 from storage.store import Store
-store = Store(open_database(sys.argv[1]))
+from storage.vault import Vault
+store = Store(open_database(sys.argv[1]), Vault({"k": bytes(32)}, "k"))
 with store.transaction() as transaction:
     conversation = transaction.conversation("web", "a", now=datetime.now(UTC))
 for number in count():

@@ -1,0 +1,309 @@
+"""Fill in the monthly self-assessment, stop anywhere, go on anywhere."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+
+from assessment.model import AssessmentRound, Checklist, Item, ItemAnswer, ItemGroup, Member
+from assessment.schedule import RoundState, closes_at, is_late, local_day, round_state
+from assessment.steps import answerable_at_once, missing, next_step
+from handlers import texts
+from handlers.enrolment import ask_consent, has_consented, member_in
+from handlers.messages import Button, Reply, say
+from handlers.services import Turn
+from storage.rounds import StoredAnswer
+
+
+def begin(turn: Turn) -> Reply:
+    """Begin or go on with the self-assessment of the month."""
+    return _confidential(_begin(turn))
+
+
+def _begin(turn: Turn) -> Reply:
+    member = member_in(turn)
+    if member is None:
+        return say(texts.NOT_LINKED)
+    if not has_consented(turn, member):
+        return ask_consent()
+    found = current_round(turn, member)
+    if found is None:
+        return say(texts.NO_ROUND)
+    if turn.transaction.rounds.is_erased(found.id, member.id):
+        return say(texts.ERASED_BEFORE)
+    response = turn.transaction.rounds.response(found.id, member.id)
+    if response is not None and response.is_submitted and response.receipt is not None:
+        return say(texts.already_submitted(response.receipt, found.due_on), *_after_receipt(found))
+    if response is None or not response.answers:
+        cell = turn.transaction.people.cell(member.cell_id)
+        items = len(_checklist(turn, found).items)
+        said = texts.round_intro(cell.name if cell else "", found.month, found.due_on, items)
+        return say(said, Button(texts.BEGIN, "ck_next", str(found.id)), Button(texts.LATER, "ck_later"))
+    return _ask_next(turn, found, member)
+
+
+def preview(turn: Turn) -> Reply:
+    """Show what would be handed in, and ask to confirm."""
+    member = member_in(turn)
+    if member is None:
+        return say(texts.NOT_LINKED)
+    if not has_consented(turn, member):
+        return ask_consent()
+    found = current_round(turn, member)
+    if found is None:
+        return say(texts.NO_ROUND)
+    if turn.transaction.rounds.is_erased(found.id, member.id):
+        return say(texts.ERASED_BEFORE)
+    return _confidential(_preview(turn, found, member))
+
+
+def current_round(turn: Turn, member: Member) -> AssessmentRound | None:
+    """Return the round of the member's cell that still takes responses, if any."""
+    for found in turn.transaction.rounds.of_cell(member.cell_id)[:1]:
+        if round_state(found, turn.now) is not RoundState.CLOSED:
+            return found
+    return None
+
+
+def tells_an_answer(action: str) -> bool:
+    """Whether what is chosen under such a button tells what a member has answered."""
+    return action in _CONFIDENTIAL
+
+
+def _ask_next(turn: Turn, found: AssessmentRound, member: Member, said: str = "") -> Reply:
+    checklist = _checklist(turn, found)
+    answers = turn.transaction.rounds.response(found.id, member.id)
+    given = answers.answers if answers else {}
+    step = next_step(checklist, found.focus, given)
+    if step is None:
+        return _preview(turn, found, member)
+    done = len(given)
+    if step.item is None:
+        return _group(turn, found, member, checklist, step.group, said)
+    return _item(turn, found, member, step.item, texts.progress(done, len(checklist.items)), said)
+
+
+def _group(
+    turn: Turn, found: AssessmentRound, member: Member, checklist: Checklist, group: ItemGroup, said: str = ""
+) -> Reply:
+    answers = turn.transaction.rounds.answers(found.id, member.id)
+    at_once = answerable_at_once(group, found.focus, {n: a.answer for n, a in answers.items()})
+    turn.transaction.rounds.show(found.id, member.id, at_once)
+    asked = texts.group(group.number, len(checklist.groups), group.title, group.question)
+    where = f"{found.id}:{group.number}"
+    return say(
+        f"{said}\n{asked}" if said else asked,
+        Button(texts.WHOLE_GROUP, "ck_group", where),
+        Button(texts.ONE_BY_ONE, "ck_items", where),
+        Button(texts.EXAMPLES, "ck_examples", where),
+    )
+
+
+def _item(turn: Turn, found: AssessmentRound, member: Member, item: Item, progress: str, said: str = "") -> Reply:
+    turn.transaction.rounds.show(found.id, member.id, [item.number])
+    is_focus = item.number in found.focus
+    asked = texts.item(progress, item.number, item.question, item.examples if is_focus else (), is_focus=is_focus)
+    labels = _checklist(turn, found).answer_labels
+    where = f"{found.id}:{item.number}"
+    buttons = [Button(labels[answer], "ck_answer", f"{where}:{answer.value}") for answer in ItemAnswer]
+    return say(f"{said}\n{asked}" if said else asked, *buttons)
+
+
+def _preview(turn: Turn, found: AssessmentRound, member: Member) -> Reply:
+    checklist = _checklist(turn, found)
+    response = turn.transaction.rounds.response(found.id, member.id)
+    left = missing(checklist, response.answers if response else {})
+    if response is None or left:
+        button = Button(texts.GO_ON, "ck_next", str(found.id))
+        return say(texts.items_left(len(left), found.due_on), button)
+    by_answer = {
+        answer: [n for n in sorted(response.answers) if response.answers[n] is answer] for answer in ItemAnswer
+    }
+    said = texts.preview(
+        by_answer[ItemAnswer.PRESENT],
+        by_answer[ItemAnswer.DISCUSS],
+        sorted(response.reported),
+        len(response.answers),
+        wants_talk=response.wants_talk,
+    )
+    talk = Button(
+        texts.NO_TALK if response.wants_talk else texts.TALK, "ck_talk", f"{found.id}:{not response.wants_talk:d}"
+    )
+    return say(said, Button(texts.CONFIRM_SUBMIT, "ck_submit", str(found.id)), talk, Button(texts.LATER, "ck_later"))
+
+
+def _next(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]) -> Reply:
+    return _ask_next(turn, found, member)
+
+
+def _whole_group(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
+    group = _checklist(turn, found).groups[int(rest[0]) - 1]
+    answers = turn.transaction.rounds.answers(found.id, member.id)
+    for number in answerable_at_once(group, found.focus, {n: a.answer for n, a in answers.items()}):
+        turn.transaction.rounds.answer(found.id, member.id, number, StoredAnswer(ItemAnswer.NONE))
+    return _ask_next(turn, found, member)
+
+
+def _one_by_one(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
+    checklist = _checklist(turn, found)
+    group = checklist.groups[int(rest[0]) - 1]
+    answers = turn.transaction.rounds.answers(found.id, member.id)
+    item = next((item for item in group.items if item.number not in answers), None)
+    if item is None:
+        return _ask_next(turn, found, member)
+    return _item(turn, found, member, item, texts.progress(len(answers), len(checklist.items)))
+
+
+def _examples(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
+    checklist = _checklist(turn, found)
+    group = checklist.groups[int(rest[0]) - 1]
+    shown = texts.examples([(item.number, item.examples[0]) for item in group.items])
+    return _group(turn, found, member, checklist, group, shown)
+
+
+def _answer(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
+    number, answer = int(rest[0]), ItemAnswer(rest[1])
+    turn.transaction.rounds.answer(found.id, member.id, number, StoredAnswer(answer))
+    if answer is ItemAnswer.PRESENT:
+        where = f"{found.id}:{number}"
+        return say(
+            texts.whether_to_report(number),
+            Button(texts.REPORT, "ck_report", f"{where}:1"),
+            Button(texts.KEEP_TO_MYSELF, "ck_report", f"{where}:0"),
+        )
+    if answer is ItemAnswer.DISCUSS:
+        return say(
+            texts.whether_to_talk(number),
+            Button(texts.TALK, "ck_talk_on", f"{found.id}:1"),
+            Button(texts.LATER_TALK, "ck_talk_on", f"{found.id}:0"),
+        )
+    return _ask_next(turn, found, member)
+
+
+def _report(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
+    number, wanted = int(rest[0]), rest[1] == "1"
+    current = turn.transaction.rounds.answers(found.id, member.id).get(number)
+    if current is not None and current.answer is not ItemAnswer.NONE:
+        given = StoredAnswer(current.answer, is_reported=wanted, note=current.note)
+        turn.transaction.rounds.answer(found.id, member.id, number, given)
+    return _ask_next(turn, found, member)
+
+
+def _talk(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
+    turn.transaction.rounds.want_talk(found.id, member.id, wanted=rest[0] == "1")
+    return _preview(turn, found, member)
+
+
+def _talk_and_go_on(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
+    if rest[0] == "1":
+        turn.transaction.rounds.want_talk(found.id, member.id, wanted=True)
+    return _ask_next(turn, found, member)
+
+
+def _submit(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]) -> Reply:
+    response = turn.transaction.rounds.response(found.id, member.id)
+    left = missing(_checklist(turn, found), response.answers if response else {})
+    if left:
+        return say(texts.items_left(len(left), found.due_on), Button(texts.GO_ON, "ck_next", str(found.id)))
+    today = local_day(turn.now)
+    receipt = turn.transaction.rounds.submit(found.id, member.id, on=today)
+    said = texts.receipt(receipt, len(_checklist(turn, found).items), today, found.due_on)
+    return say(said, *_after_receipt(found))
+
+
+def _after_receipt(found: AssessmentRound) -> tuple[Button, ...]:
+    return (Button(texts.SEE_AGAIN, "ck_again", str(found.id)),)
+
+
+def _again(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]) -> Reply:
+    response = turn.transaction.rounds.response(found.id, member.id)
+    if response is None or not response.is_submitted:
+        return _ask_next(turn, found, member)
+    checklist = _checklist(turn, found)
+    lines = [(item.number, checklist.answer_labels[response.answers[item.number]]) for item in checklist.items]
+    return say(texts.own_answers(lines, sorted(response.reported)))
+
+
+def change(turn: Turn, number: int) -> Reply:
+    """Ask an item again, "sửa điều 12", until the round is closed."""
+    member = member_in(turn)
+    found = current_round(turn, member) if member is not None and has_consented(turn, member) else None
+    if member is None or found is None:
+        return begin(turn)
+    checklist = _checklist(turn, found)
+    item = next((item for item in checklist.items if item.number == number), None)
+    if item is None:
+        return say(texts.no_such_item(number, len(checklist.items)))
+    if turn.transaction.rounds.is_erased(found.id, member.id):
+        return say(texts.ERASED_BEFORE)
+    if _is_settled(turn, found, member):
+        return say(texts.no_more_changes(found.due_on))
+    return _confidential(_item(turn, found, member, item, texts.CHANGE))
+
+
+_STEPS: dict[str, Callable[[Turn, Member, AssessmentRound, list[str]], Reply]] = {
+    "ck_next": _next,
+    "ck_group": _whole_group,
+    "ck_items": _one_by_one,
+    "ck_examples": _examples,
+    "ck_answer": _answer,
+    "ck_report": _report,
+    "ck_talk": _talk,
+    "ck_talk_on": _talk_and_go_on,
+    "ck_submit": _submit,
+    "ck_again": _again,
+}
+_CONFIDENTIAL = frozenset({"ck_group", "ck_answer", "ck_report", "ck_talk", "ck_talk_on"})
+
+
+def press(turn: Turn, action: str, argument: str) -> Reply:
+    """Do what a button of the checklist means, however old it is."""
+    if action == "ck_later":
+        return say(texts.LATER_SAID)
+    member = member_in(turn)
+    if member is None:
+        return say(texts.NOT_LINKED)
+    if not has_consented(turn, member):
+        return ask_consent()
+    round_id, *rest = argument.split(":")
+    found = turn.transaction.rounds.get(int(round_id))
+    if found is None or found.cell_id != member.cell_id:
+        return say(texts.BUTTON_EXPIRED)
+    if round_state(found, turn.now) is RoundState.CLOSED and action != "ck_again":
+        return say(texts.round_closed(found.month, _last_day(found)))
+    if turn.transaction.rounds.is_erased(found.id, member.id):
+        return say(texts.ERASED_BEFORE)
+    if action in _CONFIDENTIAL and _is_settled(turn, found, member):
+        return say(texts.no_more_changes(found.due_on))
+    return _confidential(_STEPS[action](turn, member, found, rest))
+
+
+def is_step(action: str) -> bool:
+    """Whether a button belongs to the checklist."""
+    return action in _STEPS or action == "ck_later"
+
+
+def resume(turn: Turn) -> Button | None:
+    """Return the way back, where this chat's latest choices belonged to a checklist or led back to one."""
+    for button in turn.transaction.latest_buttons(turn.conversation.id):
+        if button.action in _STEPS and button.action != "ck_again":
+            return Button(texts.BACK_TO_IT, "ck_next", button.argument.split(":")[0])
+    return None
+
+
+def _is_settled(turn: Turn, found: AssessmentRound, member: Member) -> bool:
+    """Whether a response was handed in and the due date is over: then it stays as it is."""
+    response = turn.transaction.rounds.response(found.id, member.id)
+    return response is not None and response.is_submitted and is_late(found, local_day(turn.now))
+
+
+def _confidential(reply: Reply) -> Reply:
+    return replace(reply, is_confidential=True)
+
+
+def _checklist(turn: Turn, found: AssessmentRound) -> Checklist:
+    return turn.services.checklists[found.checklist_id, found.checklist_version]
+
+
+def _last_day(found: AssessmentRound) -> date:
+    """The last local day on which a response is taken or changed."""
+    return local_day(closes_at(found) - timedelta(seconds=1))

@@ -1,0 +1,151 @@
+"""Link a chat account to a member, ask for consent, take both back."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from assessment.model import Member
+from assessment.schedule import local_day
+from handlers import texts
+from handlers.messages import Button, Reply, say
+from handlers.services import Turn
+from storage.people import CODE_LENGTH, CODE_LETTERS, Redeemed
+
+# The notice a member agrees to. When what is kept or who sees it changes, it gets a new name and all are asked anew.
+NOTICE = "2026-11"
+
+
+def looks_like_a_code(typed: str) -> bool:
+    """Whether a text is a one-time code and nothing else."""
+    letters = typed.strip(" .").upper().replace("-", "").replace(" ", "")
+    has_digit = any(letter.isdigit() for letter in letters)
+    return len(letters) == CODE_LENGTH and has_digit and set(letters) <= set(CODE_LETTERS)
+
+
+def member_in(turn: Turn) -> Member | None:
+    """Return the member this chat belongs to, or None."""
+    member_id = turn.transaction.people.member_of(turn.message.channel, turn.message.chat_id)
+    return turn.transaction.people.member(member_id) if member_id is not None else None
+
+
+def has_consented(turn: Turn, member: Member) -> bool:
+    """Whether a member has agreed to the notice as it is now."""
+    return turn.transaction.people.has_consented(member.id, NOTICE)
+
+
+def redeem(turn: Turn, code: str) -> Reply:
+    """Link this chat to the member a code was issued to."""
+    people = turn.transaction.people
+    found = people.redeem(turn.message.channel, turn.message.chat_id, code, now=turn.now)
+    member = people.member(found.member_id) if found.member_id is not None else None
+    if member is None:
+        return say(texts.code_refused(found.result, found.locked_until))
+    if found.result is Redeemed.LINKED:
+        turn.transaction.audit.note(f"member:{member.id}", "link", turn.message.channel, now=turn.now)
+    cell = people.cell(member.cell_id)
+    greeting = texts.linked(member.name, cell.name if cell else "")
+    if has_consented(turn, member):
+        return say(f"{greeting}\n{texts.BEGIN_HINT}")
+    return ask_consent(greeting)
+
+
+def ask_consent(greeting: str = "") -> Reply:
+    """Show what is kept and who sees what, and ask whether the member agrees."""
+    said = f"{greeting}\n{texts.PRIVACY_NOTICE}" if greeting else texts.PRIVACY_NOTICE
+    return say(said, Button(texts.AGREE, "consent"), Button(texts.NOT_NOW, "no_consent"))
+
+
+def unlink(turn: Turn) -> Reply:
+    """Take this chat off its member."""
+    member = member_in(turn)
+    if member is None or not turn.transaction.people.unlink(turn.message.channel, turn.message.chat_id):
+        return say(texts.NOT_LINKED)
+    # Whoever has this phone next must not find there what was answered on it.
+    turn.transaction.erase_confidential(turn.message.channel, turn.message.chat_id, texts.ERASED_MESSAGE)
+    turn.transaction.audit.note(f"member:{member.id}", "unlink", turn.message.channel, now=turn.now)
+    return say(texts.UNLINKED)
+
+
+def withdraw(turn: Turn) -> Reply:
+    """Ask whether consent is to be taken back."""
+    member = member_in(turn)
+    if member is None:
+        return say(texts.NOT_LINKED)
+    if not has_consented(turn, member):
+        return say(texts.NOTHING_TO_WITHDRAW)
+    return say(texts.WITHDRAW, Button(texts.CONFIRM_WITHDRAW, "withdraw"), Button(texts.KEEP, "keep"))
+
+
+def own_data(turn: Turn) -> Reply:
+    """Show a member what is kept about them and who has looked at what they reported."""
+    member = member_in(turn)
+    if member is None:
+        return say(texts.NOT_LINKED)
+    people, rounds = turn.transaction.people, turn.transaction.rounds
+    cell = people.cell(member.cell_id)
+    kept = [(found.month, receipt, is_erased) for found, receipt, is_erased in rounds.of_member(member.id)]
+    readers = [
+        (entry.at, found.month)
+        for found, _, _ in rounds.of_member(member.id)
+        for entry in turn.transaction.audit.entries(about=f"round:{found.id} member:{member.id}")
+        if entry.action == "read reported"
+    ]
+    chats = len(people.links_of([member.id]))
+    said = texts.own_data(member.name, cell.name if cell else "", chats, kept, readers)
+    has_content = any(not is_erased for _, _, is_erased in kept)
+    buttons = [Button(texts.ERASE, "erase")] if has_content else []
+    buttons += [Button(texts.TAKE_BACK, "ask_withdraw")] if has_consented(turn, member) else []
+    return replace(say(said, *buttons), is_confidential=True)
+
+
+def _ask_erase(turn: Turn, _argument: str) -> Reply:
+    if member_in(turn) is None:
+        return say(texts.NOT_LINKED)
+    return say(texts.ABOUT_TO_ERASE, Button(texts.CONFIRM_ERASE, "erase_yes"), Button(texts.KEEP, "keep"))
+
+
+def _erase(turn: Turn, _argument: str) -> Reply:
+    member = member_in(turn)
+    if member is None:
+        return say(texts.NOT_LINKED)
+    count = turn.transaction.rounds.erase(member.id, on=local_day(turn.now))
+    for link in turn.transaction.people.links_of([member.id]):
+        turn.transaction.erase_confidential(link.channel, link.chat_id, texts.ERASED_MESSAGE)
+    turn.transaction.audit.note(f"member:{member.id}", "erase own", f"responses:{count}", now=turn.now)
+    return say(texts.erased(count))
+
+
+def _consent(turn: Turn, _argument: str) -> Reply:
+    member = member_in(turn)
+    if member is None:
+        return say(texts.NOT_LINKED)
+    turn.transaction.people.consent(member.id, NOTICE, now=turn.now)
+    turn.transaction.audit.note(f"member:{member.id}", "consent", NOTICE, now=turn.now)
+    return say(f"{texts.CONSENT_KEPT}\n{texts.BEGIN_HINT}")
+
+
+def _no_consent(_turn: Turn, _argument: str) -> Reply:
+    return say(texts.NO_CONSENT)
+
+
+def _withdraw(turn: Turn, _argument: str) -> Reply:
+    member = member_in(turn)
+    if member is None:
+        return say(texts.NOT_LINKED)
+    turn.transaction.people.withdraw(member.id, now=turn.now)
+    turn.transaction.audit.note(f"member:{member.id}", "withdraw consent", NOTICE, now=turn.now)
+    return say(texts.WITHDRAWN)
+
+
+def _keep(_turn: Turn, _argument: str) -> Reply:
+    return say(texts.KEPT_AS_IT_WAS)
+
+
+ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
+    "consent": _consent,
+    "no_consent": _no_consent,
+    "withdraw": _withdraw,
+    "keep": _keep,
+    "ask_withdraw": lambda turn, _argument: withdraw(turn),
+    "erase": _ask_erase,
+    "erase_yes": _erase,
+}

@@ -1,0 +1,119 @@
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from assessment.loader import load_checklists
+from assessment.model import Role
+from bot.channels.console import Console
+from bot.gateway import Gateway
+from embeddings.encoder import make_encoder
+from handlers.router import handle
+from handlers.services import Services
+from knowledge.answer import KnowledgeBase, build_knowledge
+from knowledge.lexicon import load_lexicon
+from knowledge.loader import load_documents
+from storage.database import migrate, open_database
+from storage.store import Store
+from tests.storage.builders import a_vault
+
+PROJECT = Path(__file__).parent.parent.parent
+
+
+class Village:
+    """A cell with a secretary and members, and everybody's phone."""
+
+    def __init__(self, engine: Engine, knowledge: KnowledgeBase, now: datetime) -> None:
+        self.engine, self.now = engine, now
+        self.store = Store(engine, a_vault())
+        checklists = {(checklist.id, checklist.version): checklist for checklist in load_checklists()}
+        services = Services(knowledge, checklists)
+        self._console = Console(Gateway(self.store, partial(handle, services=services)), self.store)
+        self.ids: dict[str, int] = {}
+        self.choices: dict[str, list[str]] = {}
+        self.choice_ids: dict[str, list[str]] = {}
+        with self.store.transaction() as transaction:
+            people = transaction.people
+            self.cell = people.add_cell(people.add_organization("Đảng bộ xã An Bình"), "Chi bộ 3")
+        self.set_clock(now)
+
+    def add(self, user: str, name: str, *roles: Role, has_phone: bool = True) -> None:
+        """Put a person on the roster."""
+        with self.store.transaction() as transaction:
+            self.ids[user] = transaction.people.add_member(self.cell, name, roles=roles, has_phone=has_phone)
+
+    def code(self, user: str) -> str:
+        """Return a code for a person."""
+        with self.store.transaction() as transaction:
+            return transaction.people.issue_code(self.ids[user], now=self.now, valid_for=timedelta(days=7))
+
+    def enrol(self, *users: str) -> None:
+        """Link people's phones and let them agree."""
+        for user in users:
+            self.say(user, f"/start {self.code(user)}")
+            assert "đã lưu sự đồng ý" in self.choose(user, "Đồng ý")
+
+    def set_clock(self, now: datetime) -> dict[str, str]:
+        """Set the clock and run what is due; return what reached whom."""
+        self.now = now
+        return {message["to"]: message["text"] for message in self._do({"now": now.isoformat()})["messages"]}
+
+    def block(self, user: str, *, blocked: bool = True) -> None:
+        """Let deliveries to a person fail, or arrive again."""
+        self._do({"block" if blocked else "unblock": user})
+
+    def say(self, user: str, text: str) -> str:
+        """Send a text; return what is answered, choices as "[1] …"."""
+        return self._drawn(self._do({"user": user, "text": text}))
+
+    def choose(self, user: str, label: str) -> str:
+        """Tap the choice of the latest message that begins so."""
+        labels = [choice for choice in self.choices[user] if choice.startswith(label)]
+        assert labels, f"{label!r} is none of {self.choices.get(user)}"
+        return self._drawn(self._do({"user": user, "choose": self.choices[user].index(labels[0]) + 1}))
+
+    def tap(self, user: str, button_id: str) -> str:
+        """Tap an older button."""
+        return self._drawn(self._do({"user": user, "tap": button_id}))
+
+    def _do(self, command: dict[str, Any]) -> dict[str, Any]:
+        out = io.StringIO()
+        self._console.drive([json.dumps(command, ensure_ascii=False)], out)
+        answer: dict[str, Any] = json.loads(out.getvalue())
+        assert "error" not in answer, answer
+        return answer
+
+    def _drawn(self, answer: dict[str, Any]) -> str:
+        lines: list[str] = []
+        for message in answer["messages"]:
+            if message["choices"]:
+                self.choices[message["to"]] = message["choices"]
+                self.choice_ids[message["to"]] = message["choice_ids"]
+            lines += [message["text"], *(f"[{n}] {choice}" for n, choice in enumerate(message["choices"], 1))]
+        return "\n".join(lines)
+
+    def answers(self, user: str, month: date) -> dict[int, Any]:
+        """Return what a person has answered in a month's round."""
+        with self.store.transaction() as transaction:
+            [found] = [r for r in transaction.rounds.of_cell(self.cell) if r.month == month]
+            return dict(transaction.rounds.answers(found.id, self.ids[user]))
+
+
+@pytest.fixture(scope="session")
+def knowledge() -> KnowledgeBase:
+    documents = load_documents(PROJECT / "knowledge" / "documents")
+    return build_knowledge(documents, make_encoder("bundled"), load_lexicon())
+
+
+@pytest.fixture
+def village(tmp_path: Path, knowledge: KnowledgeBase) -> Iterator[Village]:
+    engine = open_database(f"sqlite:///{tmp_path / 'tu-soi.db'}")
+    migrate(engine)
+    yield Village(engine, knowledge, datetime(2026, 11, 5, 2, tzinfo=UTC))
+    engine.dispose()

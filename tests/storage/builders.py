@@ -1,0 +1,47 @@
+"""Rows that others hang on, for tests of one table."""
+
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from storage.tables import CellRow, MemberRow, MembershipRow, OrganizationRow, RoundRow
+from storage.vault import Vault
+
+
+def a_vault() -> Vault:
+    return Vault({"k": bytes(32)}, "k")
+
+
+def a_cell(opened: Session, *, name: str = "Chi bộ 3", organization: str = "Đảng bộ xã") -> int:
+    parent = OrganizationRow(name=organization)
+    opened.add(parent)
+    opened.flush()
+    row = CellRow(organization_id=parent.id, name=name, settings={})
+    opened.add(row)
+    opened.flush()
+    return row.id
+
+
+def some_members(opened: Session, cell_id: int, count: int = 3) -> list[int]:
+    rows = [MemberRow(name=f"Đồng chí {number}", has_phone=True) for number in range(1, count + 1)]
+    opened.add_all(rows)
+    opened.flush()
+    opened.add_all(MembershipRow(member_id=row.id, cell_id=cell_id) for row in rows)
+    opened.flush()
+    return [row.id for row in rows]
+
+
+def a_round_of(opened: Session, cell_id: int, *, month: date = date(2026, 11, 1)) -> int:
+    row = RoundRow(
+        cell_id=cell_id,
+        month=month,
+        checklist_id="37-qd-tw-2021",
+        checklist_version=1,
+        opened_on=month,
+        due_on=month.replace(day=28),
+        grace_days=0,
+        focus=[],
+    )
+    opened.add(row)
+    opened.flush()
+    return row.id
