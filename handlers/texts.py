@@ -25,6 +25,8 @@ from storage.people import Redeemed
 
 _HANOI = ZoneInfo(TIME_ZONE)
 _LABEL_LENGTH = 46
+# A choice with its place in brackets.
+_CHOICE_LENGTH = 60
 _DIGEST_MARK = "Tóm lược: "
 
 COMMANDS: tuple[tuple[str, str], ...] = (
@@ -168,7 +170,7 @@ def whether_replaced(document: Document, successor: Document | None) -> str:
 
 def in_section(heading: str, where: str) -> str:
     """A section as a choice: "Hoàn thiện cơ chế, chính sách… (2.3)"; "Điều 5 (Quy định 37-QĐ/TW)"."""
-    return f"{label(heading)} ({where})"
+    return f"{label(heading, _CHOICE_LENGTH - len(where) - 4)} ({where})"
 
 
 def notice(kind: Notice, document: Document, successor: Document | None) -> str:
@@ -180,12 +182,12 @@ def notice(kind: Notice, document: Document, successor: Document | None) -> str:
     return DIGEST
 
 
-def label(text: str) -> str:
+def label(text: str, longest: int = _LABEL_LENGTH) -> str:
     """Text cut to the length of a button, at a word."""
-    line = " ".join(text.split())
-    if len(line) <= _LABEL_LENGTH:
+    line, longest = " ".join(text.split()), min(longest, _LABEL_LENGTH)
+    if len(line) <= longest:
         return line
-    return f"{line[:_LABEL_LENGTH].rsplit(' ', 1)[0].rstrip(' ,;:.')}…"
+    return f"{line[:longest].rsplit(' ', 1)[0].rstrip(' ,;:.')}…"
 
 
 def lead(answer: Answer, document: Document | None) -> str:

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot import app
@@ -305,6 +305,7 @@ def test_markup_and_sql_are_words_like_any_others(chat: Chat, text: str, store: 
         ).map(" ".join),
     )
 )
+@example("IEN")
 def test_any_text_gets_an_answer(chat: Chat, text: str) -> None:
     chat.send(text)
 
