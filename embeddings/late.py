@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,11 @@ class TokenEncoder(Protocol):
 
     def token_vectors(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (unit vectors float32 [n, dim], their weights [n]: how much each counts in a text)."""
+
+
+def has_tokens(encoder: object) -> TypeGuard[TokenEncoder]:
+    """Whether an encoder has vectors of words; one that reads texts as a whole has none."""
+    return hasattr(encoder, "token_rows")
 
 
 class LateInteraction:

@@ -54,7 +54,7 @@ class Lexicon:
 
     Attributes:
         function_words: accented keys of words without content of their own; folded_function_words the same, folded.
-        small_talk: folded phrases around a question.
+        small_talk: folded phrases around a question, by their first syllable.
         short_forms: phone spelling -> the one thing that it stands for ("ntn" -> "như thế nào").
         names: folded words that abbreviations are made of.
     """
@@ -76,9 +76,11 @@ class Lexicon:
                 names.update(fold(token) for token in syllables(entry["term"]))
             self._add_everyday(content["everyday"])
             words = content["function_words"].split()
-            self.small_talk: tuple[tuple[str, ...], ...] = tuple(
-                tuple(syllables(fold(phrase))) for phrase in content["small_talk"]
-            )
+            self.small_talk: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+            for phrase in content["small_talk"]:
+                said = tuple(syllables(fold(phrase)))
+                if said:
+                    self.small_talk[said[0]].append(said)
         except (KeyError, TypeError, AttributeError) as error:
             raise LexiconError(f"lexicon.yaml: an entry lacks a field: {error}") from error
         self.names = frozenset(names)

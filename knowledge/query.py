@@ -90,8 +90,8 @@ def _written_out(expansions: tuple[Expansion, ...]) -> dict[int, str]:
 
 def _small_talk(folded: tuple[str, ...], lexicon: Lexicon) -> set[int]:
     covered: set[int] = set()
-    for phrase in lexicon.small_talk:
-        for start in range(len(folded) - len(phrase) + 1):
+    for start, token in enumerate(folded):
+        for phrase in lexicon.small_talk.get(token, ()):
             if folded[start : start + len(phrase)] == phrase:
                 covered.update(range(start, start + len(phrase)))
     return covered

@@ -2,11 +2,11 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from embeddings import cache
 from embeddings.encoder import Encoder
 from embeddings.index import VectorIndex
-from embeddings.late import LateInteraction, TokenEncoder
+from embeddings.late import LateInteraction, has_tokens
 from embeddings.pieces import PieceIndex
 from knowledge.accents import Restorer, load_accents
 from knowledge.calibration import SIGNALS, UNCOVERED_SIGNALS, Calibration, load_calibration
@@ -25,7 +25,7 @@ from knowledge.lexicon import Lexicon
 from knowledge.model import Hit
 from knowledge.query import Query, parse_query
 from knowledge.text import fold
-from knowledge.views import View, ViewIndex, nearest_uncovered
+from knowledge.views import View, ViewIndex, nearest_uncovered, ordered
 
 log = logging.getLogger(__name__)
 _FORMAT = "2"
@@ -67,6 +67,24 @@ class Indexes:
     vectors: VectorIndex
     pieces: PieceIndex
     late: LateInteraction | None
+
+    @classmethod
+    def load(cls, folder: Path, size: int, encoder: Encoder) -> "Indexes":
+        """Return the saved indexes of n entries; see save."""
+        return cls(
+            LexicalIndex.load(folder, size),
+            VectorIndex.load(folder / "vectors.faiss"),
+            PieceIndex.load(folder),
+            LateInteraction.load(encoder, folder) if has_tokens(encoder) else None,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the indexes into an existing folder."""
+        self.lexical.save(folder)
+        self.vectors.save(folder / "vectors.faiss")
+        self.pieces.save(folder)
+        if self.late is not None:
+            self.late.save(folder)
 
 
 class Search:
@@ -257,73 +275,88 @@ def build_search(
         CacheError: the folder cannot be written.
     """
     restorer = Restorer(load_accents(), lexicon.short_forms, lexicon.names)
-    indexes = None if folder is None else _load(folder, entries, encoder, lexicon)
-    if indexes is None:
+
+    def build_indexes() -> Indexes:
         texts = [entry.indexed for entry in entries]
-        late = LateInteraction.build(cast(TokenEncoder, encoder), texts) if _has_tokens(encoder) else None
-        indexes = Indexes(
+        return Indexes(
             LexicalIndex.build(texts, lexicon.function_words),
             VectorIndex.build(encoder.encode(texts)),
             PieceIndex.build(encoder, [(entry.context, entry.text) for entry in entries]),
-            late,
+            LateInteraction.build(encoder, texts) if has_tokens(encoder) else None,
         )
-        if folder is not None:
-            _save(folder, indexes, built_from(entries, encoder, lexicon))
+
+    indexes = _kept(
+        folder,
+        built_from(entries, encoder, lexicon),
+        build_indexes,
+        lambda kept: Indexes.load(kept, len(entries), encoder),
+    )
     known = {entry.id for entry in entries}
     asked = [view for view in views if view.passage_id in known or not view.is_covered]
+    viewed = None
+    if asked:
+        viewed = _kept(
+            None if folder is None else folder.with_name(f"{folder.name}-questions"),
+            _sources(((view.passage_id, view.question) for view in ordered(asked)), "questions", encoder, lexicon),
+            lambda: ViewIndex.build(asked, encoder, lexicon),
+            lambda kept: ViewIndex.load(kept, asked, encoder),
+        )
     return Search(
         entries,
         indexes,
         encoder,
         lexicon,
         restorer,
-        views=ViewIndex(asked, encoder, lexicon) if asked else None,
+        views=viewed,
         candidates=candidates,
         calibration=calibration,
     )
 
 
-def _has_tokens(encoder: Encoder) -> bool:
-    return hasattr(encoder, "token_rows")
+class _Savable(Protocol):
+    def save(self, folder: Path) -> None: ...
+
+
+_Kept = TypeVar("_Kept", bound=_Savable)
+
+
+def _kept(
+    folder: Path | None, sources: Mapping[str, str], build: Callable[[], _Kept], load: Callable[[Path], _Kept]
+) -> _Kept:
+    """Return what a folder keeps if it was built from the same sources; else build it, and keep it there."""
+    if folder is not None and _fits(folder, sources):
+        return load(folder)
+    built = build()
+    if folder is not None:
+        cache.refresh(folder, sources, built.save)
+    return built
+
+
+def _fits(folder: Path, sources: Mapping[str, str]) -> bool:
+    changed = cache.differences(folder, sources)
+    if changed:
+        if folder.exists():
+            log.info("%s was built from other %s: building it again", folder.name, " and ".join(changed))
+        return False
+    if not cache.is_intact(folder):
+        log.warning("index in %s is damaged: building it again", folder)
+        return False
+    return True
 
 
 def built_from(entries: Sequence[Entry], encoder: Encoder, lexicon: Lexicon) -> dict[str, str]:
     """Return {source: fingerprint} of everything an index depends on."""
+    return _sources(((entry.id, entry.indexed) for entry in entries), "documents", encoder, lexicon)
+
+
+def _sources(texts: Iterable[tuple[str, str]], name: str, encoder: Encoder, lexicon: Lexicon) -> dict[str, str]:
     digest = hashlib.sha256()
-    for entry in entries:
-        digest.update(f"{entry.id}\0{entry.indexed}\0".encode())
+    for text_id, text in texts:
+        digest.update(f"{text_id}\0{text}\0".encode())
     words = hashlib.sha256(" ".join(sorted(lexicon.function_words)).encode())
     return {
         "format": _FORMAT,
-        "documents": digest.hexdigest(),
+        name: digest.hexdigest(),
         "encoder": encoder.fingerprint,
         "function words": words.hexdigest()[:16],
     }
-
-
-def _save(folder: Path, indexes: Indexes, sources: dict[str, str]) -> None:
-    def write(fresh: Path) -> None:
-        indexes.lexical.save(fresh)
-        indexes.vectors.save(fresh / "vectors.faiss")
-        indexes.pieces.save(fresh)
-        if indexes.late is not None:
-            indexes.late.save(fresh)
-
-    cache.refresh(folder, sources, write)
-
-
-def _load(folder: Path, entries: Sequence[Entry], encoder: Encoder, lexicon: Lexicon) -> Indexes | None:
-    changed = cache.differences(folder, built_from(entries, encoder, lexicon))
-    if changed:
-        if folder.exists():
-            log.info("index was built from other %s: building it again", " and ".join(changed))
-        return None
-    if not cache.is_intact(folder):
-        log.warning("index in %s is damaged: building it again", folder)
-        return None
-    return Indexes(
-        LexicalIndex.load(folder, len(entries)),
-        VectorIndex.load(folder / "vectors.faiss"),
-        PieceIndex.load(folder),
-        LateInteraction.load(cast(TokenEncoder, encoder), folder) if _has_tokens(encoder) else None,
-    )

@@ -13,7 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from embeddings.encoder import Encoder
-from embeddings.late import LateInteraction, TokenEncoder
+from embeddings.late import LateInteraction, has_tokens
 from knowledge.lexical import LexicalIndex
 from knowledge.lexicon import Lexicon
 from knowledge.model import KnowledgeError
@@ -97,25 +97,59 @@ def still_open(views: Sequence[View], headings: Iterable[str]) -> list[View]:
     return [view for view in views if is_open(view)]
 
 
+def ordered(views: Sequence[View]) -> list[View]:
+    """Return views by passage, those of one passage as they were given."""
+    return sorted(views, key=lambda view: view.passage_id)
+
+
 class ViewIndex:
     """A ranking of its own over curated questions, so that short ones do not crowd the passages' own rankings."""
 
-    def __init__(self, views: Sequence[View], encoder: Encoder, lexicon: Lexicon) -> None:
-        """Take the views, at least one."""
-        ordered = sorted(views, key=lambda view: view.passage_id)
-        texts = [view.question for view in ordered]
-        self._passages = sorted({view.passage_id for view in ordered})
-        numbers = {passage_id: number for number, passage_id in enumerate(self._passages)}
-        owners = [numbers[view.passage_id] for view in ordered]
+    def __init__(
+        self,
+        views: Sequence[View],
+        lexical: LexicalIndex,
+        vectors: NDArray[np.float32],
+        own: NDArray[np.float32],
+        late: LateInteraction | None,
+    ) -> None:
+        """Take at least one view, in the order of ordered, and what build makes of them."""
+        owners = [view.passage_id for view in views]
+        self._passages = sorted(set(owners))
         # The views of a passage stand next to each other.
-        self._starts = np.searchsorted(owners, np.arange(len(self._passages)))
-        self._ends = np.append(self._starts[1:], len(ordered))
-        self._lexical = LexicalIndex.build(texts, lexicon.function_words)
-        self._vectors = encoder.encode_queries(texts)
-        tokens: TokenEncoder | None = encoder if hasattr(encoder, "token_rows") else None  # type: ignore[assignment]
-        self._late = LateInteraction.build(tokens, texts) if tokens is not None else None
+        self._starts = np.searchsorted(owners, self._passages)
+        self._ends = np.append(self._starts[1:], len(views))
+        self._lexical, self._vectors, self._own, self._late = lexical, vectors, own, late
+
+    @classmethod
+    def build(cls, views: Sequence[View], encoder: Encoder, lexicon: Lexicon) -> "ViewIndex":
+        """Return the index of views, at least one."""
+        views = ordered(views)
+        texts = [view.question for view in views]
+        lexical = LexicalIndex.build(texts, lexicon.function_words)
         # What a question scores for itself: longer ones hold more to be found.
-        self._own = np.sqrt(np.maximum(self._lexical.own_scores(texts), 1e-6)).astype(np.float32)
+        own = np.sqrt(np.maximum(lexical.own_scores(texts), 1e-6)).astype(np.float32)
+        late = LateInteraction.build(encoder, texts) if has_tokens(encoder) else None
+        return cls(views, lexical, encoder.encode_queries(texts), own, late)
+
+    @classmethod
+    def load(cls, folder: Path, views: Sequence[View], encoder: Encoder) -> "ViewIndex":
+        """Return the saved index of the same views; see save."""
+        return cls(
+            ordered(views),
+            LexicalIndex.load(folder, len(views)),
+            np.load(folder / "vectors.npy"),
+            np.load(folder / "own.npy"),
+            LateInteraction.load(encoder, folder) if has_tokens(encoder) else None,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the index into an existing folder."""
+        self._lexical.save(folder)
+        np.save(folder / "vectors.npy", self._vectors)
+        np.save(folder / "own.npy", self._own)
+        if self._late is not None:
+            self._late.save(folder)
 
     def scores(self, query: Query, vector: NDArray[np.float32]) -> dict[str, Seen]:
         """Return, by passage (or subject left open), how near its nearest view is to a question.

@@ -35,18 +35,19 @@ ENTRIES = [Entry(id, text) for id, text in TEXTS.items()]
 
 
 class CountingEncoder(HashingEncoder):
-    """The bundled encoder, counting the texts it was given to index."""
+    """The bundled encoder, counting the texts it was given to index, and the questions."""
 
     def __init__(self, fingerprint: str | None = None) -> None:
         super().__init__(dim=128)
         self.fingerprint = fingerprint or self.fingerprint
-        self.encoded = 0
+        self.encoded = self.asked = 0
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.encoded += len(texts)
         return super().encode(texts)
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.asked += len(texts)
         return super().encode(texts)
 
 
@@ -427,3 +428,20 @@ def test_hit_of_the_whole_store_carries_passage_ids(knowledge: Any) -> None:
     [hit] = knowledge.search("thi tuyển cạnh tranh chức danh lãnh đạo", k=1)
     assert isinstance(hit, Hit)
     assert hit.passage_id == "ke-hoach-ket-luan-21/2.2#3"
+
+
+def test_curated_questions_are_encoded_once_and_again_when_one_changes(words: Lexicon, tmp_path: Path) -> None:
+    counts = []
+    for views in (VIEWS_OF_TEXTS, VIEWS_OF_TEXTS, VIEWS_OF_TEXTS[1:]):
+        encoder = CountingEncoder()
+        build_search(ENTRIES, encoder, words, views=views, folder=tmp_path / "index")
+        counts.append(encoder.asked)
+    assert counts == [len(VIEWS_OF_TEXTS), 0, len(VIEWS_OF_TEXTS) - 1]
+
+
+def test_damaged_index_of_curated_questions_is_built_again(words: Lexicon, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    query = "sếp phải rời ghế khi nào"
+    before = found(build_search(ENTRIES, CountingEncoder(), words, views=VIEWS_OF_TEXTS, folder=folder), query)
+    (tmp_path / "index-questions" / "vectors.npy").write_bytes(b"broken")
+    assert found(build_search(ENTRIES, CountingEncoder(), words, views=VIEWS_OF_TEXTS, folder=folder), query) == before

@@ -65,6 +65,15 @@ def test_uncovered_questions_belong_to_no_passage(tmp_path: Path) -> None:
     assert View("quy-dinh/1#1", "Một?").is_covered
 
 
+def test_saved_index_gives_the_same_scores(tmp_path: Path) -> None:
+    encoder, words = make_encoder("bundled"), Lexicon(LEXICON)
+    built = ViewIndex.build(VIEWS, encoder, words)
+    built.save(tmp_path)
+    query = parse_query("đóng đảng phí mấy đồng", words)
+    [vector] = encoder.encode_queries([query.text])
+    assert ViewIndex.load(tmp_path, VIEWS, encoder).scores(query, vector) == built.scores(query, vector)
+
+
 def test_subject_is_open_no_more_once_a_heading_names_it() -> None:
     views = [View("?đảng phí", "đóng bao nhiêu"), View("?tổ đảng", "mấy người"), View("kế-hoạch/1", "Một?")]
     headings = ["Quy định về chế độ Đảng phí", "Kỷ luật tổ chức đảng"]
@@ -147,7 +156,7 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
 
 def seen(text: str, encoder: Encoder, words: Lexicon, views: list[View] = VIEWS) -> dict[str, Seen]:
     query = parse_query(text, words)
-    return ViewIndex(views, encoder, words).scores(query, encoder.encode_queries([query.text])[0])
+    return ViewIndex.build(views, encoder, words).scores(query, encoder.encode_queries([query.text])[0])
 
 
 def test_every_passage_and_open_subject_is_seen_once(encoder: Encoder, words: Lexicon) -> None:
