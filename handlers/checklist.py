@@ -16,44 +16,63 @@ from storage.rounds import StoredAnswer
 
 def begin(turn: Turn) -> Reply:
     """Begin or go on with the self-assessment of the month."""
-    return _confidential(_begin(turn))
-
-
-def _begin(turn: Turn) -> Reply:
-    member = member_in(turn)
-    if member is None:
-        return say(texts.NOT_LINKED)
-    if not has_consented(turn, member):
-        return ask_consent()
-    found = current_round(turn, member)
-    if found is None:
-        return say(texts.NO_ROUND)
-    if turn.transaction.rounds.is_erased(found.id, member.id):
-        return say(texts.ERASED_BEFORE)
+    entered = _enter(turn)
+    if isinstance(entered, Reply):
+        return entered
+    member, found = entered
     response = turn.transaction.rounds.response(found.id, member.id)
     if response is not None and response.is_submitted and response.receipt is not None:
-        return say(texts.already_submitted(response.receipt, found.due_on), *_after_receipt(found))
-    if response is None or not response.answers:
-        cell = turn.transaction.people.cell(member.cell_id)
-        items = len(_checklist(turn, found).items)
-        said = texts.round_intro(cell.name if cell else "", found.month, found.due_on, items)
-        return say(said, Button(texts.BEGIN, "ck_next", str(found.id)), Button(texts.LATER, "ck_later"))
-    return _ask_next(turn, found, member)
+        return _confidential(say(texts.already_submitted(response.receipt, found.due_on), *_after_receipt(found)))
+    if response is not None and response.answers:
+        return _confidential(_ask_next(turn, found, member))
+    cell, items = turn.transaction.people.cell(member.cell_id).name, len(_checklist(turn, found).items)
+    said = texts.round_intro(cell, found.month, found.due_on, items)
+    buttons = Button(texts.BEGIN, "ck_next", str(found.id)), Button(texts.LATER, "ck_later")
+    return _confidential(say(said, *buttons))
 
 
 def preview(turn: Turn) -> Reply:
     """Show what would be handed in, and ask to confirm."""
-    member = member_in(turn)
-    if member is None:
-        return say(texts.NOT_LINKED)
-    if not has_consented(turn, member):
-        return ask_consent()
+    entered = _enter(turn)
+    if isinstance(entered, Reply):
+        return entered
+    member, found = entered
+    return _confidential(_preview(turn, found, member))
+
+
+def change(turn: Turn, number: int) -> Reply:
+    """Ask an item again, "sửa điều 12", until the due date."""
+    entered = _enter(turn)
+    if isinstance(entered, Reply):
+        return entered
+    member, found = entered
+    checklist = _checklist(turn, found)
+    item = next((item for item in checklist.items if item.number == number), None)
+    if item is None:
+        return say(texts.no_such_item(number, len(checklist.items)))
+    if _is_settled(turn, found, member):
+        return say(texts.no_more_changes(found.due_on))
+    return _confidential(_item(turn, found, member, item, texts.CHANGE))
+
+
+def _enter(turn: Turn) -> tuple[Member, AssessmentRound] | Reply:
+    """Return who fills in what now; else what to say: who is not linked, has not agreed, has no round, erased it."""
+    member = _consenting(turn)
+    if isinstance(member, Reply):
+        return member
     found = current_round(turn, member)
     if found is None:
         return say(texts.NO_ROUND)
     if turn.transaction.rounds.is_erased(found.id, member.id):
         return say(texts.ERASED_BEFORE)
-    return _confidential(_preview(turn, found, member))
+    return member, found
+
+
+def _consenting(turn: Turn) -> Member | Reply:
+    member = member_in(turn)
+    if member is None:
+        return say(texts.NOT_LINKED)
+    return member if has_consented(turn, member) else ask_consent()
 
 
 def current_round(turn: Turn, member: Member) -> AssessmentRound | None:
@@ -223,23 +242,6 @@ def _again(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str])
     return say(texts.own_answers(lines, sorted(response.reported)))
 
 
-def change(turn: Turn, number: int) -> Reply:
-    """Ask an item again, "sửa điều 12", until the round is closed."""
-    member = member_in(turn)
-    found = current_round(turn, member) if member is not None and has_consented(turn, member) else None
-    if member is None or found is None:
-        return begin(turn)
-    checklist = _checklist(turn, found)
-    item = next((item for item in checklist.items if item.number == number), None)
-    if item is None:
-        return say(texts.no_such_item(number, len(checklist.items)))
-    if turn.transaction.rounds.is_erased(found.id, member.id):
-        return say(texts.ERASED_BEFORE)
-    if _is_settled(turn, found, member):
-        return say(texts.no_more_changes(found.due_on))
-    return _confidential(_item(turn, found, member, item, texts.CHANGE))
-
-
 _STEPS: dict[str, Callable[[Turn, Member, AssessmentRound, list[str]], Reply]] = {
     "ck_next": _next,
     "ck_group": _whole_group,
@@ -259,11 +261,9 @@ def press(turn: Turn, action: str, argument: str) -> Reply:
     """Do what a button of the checklist means, however old it is."""
     if action == "ck_later":
         return say(texts.LATER_SAID)
-    member = member_in(turn)
-    if member is None:
-        return say(texts.NOT_LINKED)
-    if not has_consented(turn, member):
-        return ask_consent()
+    member = _consenting(turn)
+    if isinstance(member, Reply):
+        return member
     round_id, *rest = argument.split(":")
     found = turn.transaction.rounds.get(int(round_id))
     if found is None or found.cell_id != member.cell_id:

@@ -41,8 +41,8 @@ def redeem(turn: Turn, code: str) -> Reply:
         return say(texts.code_refused(found.result, found.locked_until))
     if found.result is Redeemed.LINKED:
         turn.transaction.audit.note(f"member:{member.id}", "link", turn.message.channel, now=turn.now)
-    cell = people.cell(member.cell_id)
-    greeting = texts.linked(member.name, cell.name if cell else "")
+    cell = people.cell(member.cell_id).name
+    greeting = texts.linked(member.name, cell)
     if has_consented(turn, member):
         return say(f"{greeting}\n{texts.BEGIN_HINT}")
     return ask_consent(greeting)
@@ -81,16 +81,17 @@ def own_data(turn: Turn) -> Reply:
     if member is None:
         return say(texts.NOT_LINKED)
     people, rounds = turn.transaction.people, turn.transaction.rounds
-    cell = people.cell(member.cell_id)
-    kept = [(found.month, receipt, is_erased) for found, receipt, is_erased in rounds.of_member(member.id)]
+    cell = people.cell(member.cell_id).name
+    begun = rounds.of_member(member.id)
+    kept = [(found.month, receipt, is_erased) for found, receipt, is_erased in begun]
     readers = [
         (entry.at, found.month)
-        for found, _, _ in rounds.of_member(member.id)
+        for found, _, _ in begun
         for entry in turn.transaction.audit.entries(about=f"round:{found.id} member:{member.id}")
         if entry.action == "read reported"
     ]
     chats = len(people.links_of([member.id]))
-    said = texts.own_data(member.name, cell.name if cell else "", chats, kept, readers)
+    said = texts.own_data(member.name, cell, chats, kept, readers)
     has_content = any(not is_erased for _, _, is_erased in kept)
     buttons = [Button(texts.ERASE, "erase")] if has_content else []
     buttons += [Button(texts.TAKE_BACK, "ask_withdraw")] if has_consented(turn, member) else []

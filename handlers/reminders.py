@@ -38,16 +38,13 @@ def queue_due(transaction: Transaction, *, now: datetime) -> int:
     queued = 0
     for found in transaction.rounds.still_open(local_day(now)):
         members = transaction.people.members_of(found.cell_id)
-        responses = transaction.rounds.responses(found.id)
+        responses = transaction.rounds.outlines(found.id)
         sent = {(d.round_id, d.member_id, d.kind) for d in transaction.outbox.of_round(found.id)}
+        due: dict[tuple[str, datetime], list[int]] = {}
         for reminder in due_reminders(found, members, responses, DEFAULT_SCHEDULE, now=now, already_sent=sent):
-            queued += transaction.outbox.queue(
-                found.id,
-                reminder.kind,
-                [reminder.member_id],
-                due_at=reminder.due_at,
-                expires_at=closes_at(found),
-            )
+            due.setdefault((reminder.kind, reminder.due_at), []).append(reminder.member_id)
+        for (kind, due_at), ids in due.items():
+            queued += transaction.outbox.queue(found.id, kind, ids, due_at=due_at, expires_at=closes_at(found))
     return queued
 
 
@@ -66,6 +63,6 @@ def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> C
     link = next((link for link in links if not link.is_blocked), None)
     if link is None:
         return Composed(reason="blocked" if links else "not linked")
-    cell = transaction.people.cell(found.cell_id)
+    cell = transaction.people.cell(found.cell_id).name
     words = texts.round_announced if delivery.kind == OPENED else texts.reminder
-    return Composed(say(words(cell.name if cell else "", found.month, found.due_on)), link)
+    return Composed(say(words(cell, found.month, found.due_on)), link)

@@ -35,7 +35,7 @@ class Standing:
 
     round: AssessmentRound
     handed_in: tuple[Member, ...]
-    missing: tuple[Member, ...]
+    reachable: tuple[Member, ...]
     without_phone: tuple[Member, ...]
     never_linked: tuple[Member, ...]
     blocked: tuple[Member, ...]
@@ -54,9 +54,9 @@ def open_round(turn: Turn) -> Reply:
     checklist = _checklist_in_use(turn)
     if checklist is None:
         return say(texts.NO_CHECKLIST)
-    cell = turn.transaction.people.cell(found.cell_id)
+    cell = turn.transaction.people.cell(found.cell_id).name
     due_on = _due_on(month)
-    said = texts.about_to_open(cell.name if cell else "", month, due_on, checklist)
+    said = texts.about_to_open(cell, month, due_on, checklist)
     return say(said, Button(texts.CONFIRM_OPEN, "rp_open", f"{month:%Y-%m-%d}"), Button(texts.LEAVE_IT, "rp_leave"))
 
 
@@ -68,14 +68,12 @@ def progress(turn: Turn) -> Reply:
     standing = _standing(turn, found)
     if standing is None:
         return say(texts.NO_ROUND_YET)
-    reachable = _reachable(standing)
+    reachable = standing.reachable
     buttons = [Button(texts.remind_so_many(len(reachable)), "rp_remind")] if reachable else []
     buttons += [Button(texts.SUMMARY, "rp_summary")] if _may(turn, found, Data.TOTALS) else []
     talks = sum(response.wants_talk for response in standing.responses) if _may(turn, found, Data.TALK_WISH) else None
-    cell = turn.transaction.people.cell(found.cell_id)
-    return say(
-        texts.standing(cell.name if cell else "", standing_names(standing), talks, _days_left(turn, standing)), *buttons
-    )
+    cell = turn.transaction.people.cell(found.cell_id).name
+    return say(texts.standing(cell, standing_names(standing), talks, _days_left(turn, standing)), *buttons)
 
 
 def standing_names(standing: Standing) -> texts.StandingNames:
@@ -84,7 +82,7 @@ def standing_names(standing: Standing) -> texts.StandingNames:
         month=standing.round.month,
         due_on=standing.round.due_on,
         handed_in=len(standing.handed_in),
-        missing=tuple(member.name for member in _reachable(standing)),
+        missing=tuple(member.name for member in standing.reachable),
         without_phone=tuple(member.name for member in standing.without_phone),
         never_linked=tuple(member.name for member in standing.never_linked),
         blocked=tuple(member.name for member in standing.blocked),
@@ -99,7 +97,7 @@ def remind(turn: Turn) -> Reply:
     standing = _standing(turn, found)
     if standing is None or round_state(standing.round, turn.now) is RoundState.CLOSED:
         return say(texts.NO_ROUND_YET)
-    reachable = _reachable(standing)
+    reachable = standing.reachable
     if not reachable:
         return say(texts.NOBODY_TO_REMIND)
     at = sendable_at(turn.now, DEFAULT_SCHEDULE)
@@ -121,8 +119,9 @@ def summary(turn: Turn) -> Reply:
     rounds, round_ = turn.transaction.rounds, standing.round
     checklist = turn.services.checklists[round_.checklist_id, round_.checklist_version]
     viewer, subject = _viewer(turn, found), _cell_subject(turn, found)
+    responses = [response for response in rounds.responses(round_.id) if response.is_submitted]
     reported = []
-    for response in standing.responses:
+    for response in responses:
         seen = visible_items(viewer, response, subject) & response.reported
         if not seen:
             continue
@@ -131,11 +130,11 @@ def summary(turn: Turn) -> Reply:
         if response.member_id != found.id:
             about = f"round:{round_.id} member:{response.member_id}"
             turn.transaction.audit.note(f"member:{found.id}", "read reported", about, now=turn.now)
-    counted = totals(standing.responses, shown_before=rounds.totals_shown(round_.id))
+    counted = totals(responses, shown_before=rounds.totals_shown(round_.id))
     if counted:
-        rounds.note_totals(round_.id, len(standing.responses))
-    cell = turn.transaction.people.cell(found.cell_id)
-    said = say(texts.summary(cell.name if cell else "", standing_names(standing), reported, counted, checklist))
+        rounds.note_totals(round_.id, len(responses))
+    cell = turn.transaction.people.cell(found.cell_id).name
+    said = say(texts.summary(cell, standing_names(standing), reported, counted, checklist))
     return replace(said, is_confidential=True)
 
 
@@ -162,8 +161,9 @@ def _open(turn: Turn, argument: str) -> Reply:
     told = [member.id for member in participants(opened, members, [], day=today) if member.has_phone]
     at = sendable_at(turn.now, DEFAULT_SCHEDULE)
     turn.transaction.outbox.queue(opened.id, OPENED, told, due_at=at, expires_at=closes_at(opened))
+    linked = {link.member_id for link in turn.transaction.people.links_of(told)}
     turn.transaction.audit.note(f"member:{found.id}", "open round", f"round:{opened.id}", now=turn.now)
-    return say(texts.round_opened(month, opened.due_on, len(told)), *_progress_button())
+    return say(texts.round_opened(month, opened.due_on, len(linked), len(told) - len(linked)), *_progress_button())
 
 
 def _remind(turn: Turn, argument: str) -> Reply:
@@ -191,7 +191,7 @@ def _remind(turn: Turn, argument: str) -> Reply:
         return say(texts.already_reminded(error.again_at))
     except RoundClosed:
         return say(texts.NO_ROUND_YET)
-    ids = [member.id for member in _reachable(standing)]
+    ids = [member.id for member in standing.reachable]
     # A reminder by hand that waits for the morning must not come after the round is over.
     kind = f"{_BY_HAND}-{local_day(at):%Y-%m-%d}"
     turn.transaction.outbox.queue(standing.round.id, kind, ids, due_at=at, expires_at=closes_at(standing.round))
@@ -226,14 +226,12 @@ def _secretary(turn: Turn, data: Data | None = None) -> Member | Reply:
 
 
 def _viewer(turn: Turn, member: Member) -> Viewer:
-    cell = turn.transaction.people.cell(member.cell_id)
-    below = turn.transaction.people.organizations_below(cell.organization_id) if cell else frozenset()
+    below = turn.transaction.people.organizations_below(_cell_subject(turn, member).organization_id)
     return Viewer(member.id, member.cell_id, member.roles, below)
 
 
 def _cell_subject(turn: Turn, member: Member) -> Subject:
-    cell = turn.transaction.people.cell(member.cell_id)
-    return Subject(member.cell_id, cell.organization_id if cell else 0)
+    return Subject(member.cell_id, turn.transaction.people.cell(member.cell_id).organization_id)
 
 
 def _may(turn: Turn, member: Member, data: Data) -> bool:
@@ -262,26 +260,21 @@ def _standing(turn: Turn, member: Member) -> Standing | None:
         return None
     today = min(local_day(turn.now), local_day(closes_at(found) - timedelta(seconds=1)))
     members = turn.transaction.people.members_of(member.cell_id)
-    responses = turn.transaction.rounds.responses(found.id)
+    responses = turn.transaction.rounds.outlines(found.id)
     submitted = {response.member_id for response in responses if response.is_submitted}
     waiting = still_to_hand_in(found, members, responses, day=today)
     links = turn.transaction.people.links_of([m.id for m in waiting])
-    open_links = {link.member_id for link in links if not link.is_blocked}
-    linked = {link.member_id for link in links}
+    linked, heard = {link.member_id for link in links}, {link.member_id for link in links if not link.is_blocked}
+    with_phone = [m for m in waiting if m.has_phone]
     return Standing(
         round=found,
         handed_in=tuple(m for m in members if m.id in submitted),
-        missing=tuple(waiting),
+        reachable=tuple(m for m in with_phone if m.id in heard),
         without_phone=tuple(m for m in waiting if not m.has_phone),
-        never_linked=tuple(m for m in waiting if m.has_phone and m.id not in linked),
-        blocked=tuple(m for m in waiting if m.has_phone and m.id in linked and m.id not in open_links),
+        never_linked=tuple(m for m in with_phone if m.id not in linked),
+        blocked=tuple(m for m in with_phone if m.id in linked - heard),
         responses=tuple(response for response in responses if response.is_submitted),
     )
-
-
-def _reachable(standing: Standing) -> list[Member]:
-    out = {m.id for m in (*standing.without_phone, *standing.never_linked, *standing.blocked)}
-    return [member for member in standing.missing if member.id not in out]
 
 
 def _days_left(turn: Turn, standing: Standing) -> int:

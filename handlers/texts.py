@@ -355,7 +355,7 @@ def see_document(document: Document) -> str:
 # --- The monthly self-assessment: who one is --------------------------------------------------------------------
 
 NOT_LINKED = (
-    "Máy này chưa nối với đảng viên nào. Đồng chí xin bí thư chi bộ mã 8 ký tự rồi gõ mã đó vào đây. "
+    "Tôi chưa biết đồng chí là ai. Đồng chí xin bí thư chi bộ mã 8 ký tự rồi gõ mã đó vào đây. "
     "Hỏi về kế hoạch và quy định thì không cần mã."
 )
 BEGIN_HINT = "Khi chi bộ mở kỳ, đồng chí gõ “tự đánh giá” để bắt đầu."
@@ -377,7 +377,7 @@ NO_CONSENT = (
     "Vâng, tôi chưa lưu gì. Đồng chí vẫn hỏi đáp được như thường; khi nào đồng ý thì gõ “tự đánh giá”, "
     "hoặc nộp phiếu giấy cho chi bộ."
 )
-UNLINKED = "Máy này không còn nối với đồng chí. Muốn nối lại, đồng chí xin bí thư mã mới."
+UNLINKED = "Đã gỡ: máy này không còn nối với đồng chí. Muốn dùng lại, đồng chí xin bí thư mã mới."
 NOTHING_TO_WITHDRAW = "Hiện không có sự đồng ý nào để rút."
 WITHDRAW = "Rút sự đồng ý thì từ nay tôi không hỏi và không nhắc đồng chí nữa. Những gì đã nộp vẫn được tính."
 CONFIRM_WITHDRAW = "Xác nhận rút"
@@ -422,7 +422,7 @@ def erased(count: int) -> str:
 
 def linked(name: str, cell: str) -> str:
     """Greet a member whose chat has just been linked."""
-    return f"Chào đồng chí {name}, {cell}. Máy này đã nối với đồng chí."
+    return f"Chào đồng chí {name}, {cell}. Từ nay tôi nhận ra đồng chí trên máy này."
 
 
 def code_refused(result: Redeemed, locked_until: datetime | None) -> str:
@@ -619,9 +619,10 @@ def about_to_open(cell: str, month: date, due_on: date, checklist: Checklist) ->
     )
 
 
-def round_opened(month: date, due_on: date, told: int) -> str:
-    """Say that a round is open and how many will hear of it."""
-    return f"Đã mở kỳ {month_name(month)}, hạn nộp {day(due_on)}. Tôi sẽ báo cho {told} đồng chí."
+def round_opened(month: date, due_on: date, told: int, unlinked: int) -> str:
+    """Say that a round is open, how many will hear of it, and how many cannot, for want of a code."""
+    said = f"Đã mở kỳ {month_name(month)}, hạn nộp {day(due_on)}. Tôi sẽ báo cho {told} đồng chí."
+    return f"{said} {unlinked} đồng chí chưa nhập mã nên tôi chưa nhắn được." if unlinked else said
 
 
 def standing(cell: str, names: StandingNames, talks: int | None, days_left: int) -> str:
@@ -630,7 +631,7 @@ def standing(cell: str, names: StandingNames, talks: int | None, days_left: int)
     lines = [f"Kỳ {month_name(names.month)}, {cell}: {names.handed_in}/{names.expected} đã nộp, {left}."]
     for title, people in (
         ("Chưa nộp", names.missing),
-        ("Chưa nối máy", names.never_linked),
+        ("Chưa nhập mã nên chưa nhắn được", names.never_linked),
         ("Đã chặn tin nhắn", names.blocked),
         ("Không dùng điện thoại, nhập từ phiếu giấy", names.without_phone),
     ):
@@ -652,7 +653,7 @@ def about_to_remind(count: int, at: datetime, *, is_now: bool) -> str:
 
 def reminded(count: int, at: datetime, *, is_now: bool) -> str:
     """Say that a reminder is on its way."""
-    return f"Đã xếp lịch nhắc {count} đồng chí{'' if is_now else f' vào {clock(at)}'}."
+    return f"Đang nhắn cho {count} đồng chí." if is_now else f"Sẽ nhắn cho {count} đồng chí vào {clock(at)}."
 
 
 def already_reminded(again_at: datetime) -> str:
@@ -680,7 +681,7 @@ def summary(
             shown = (f"{count} {checklist.answer_labels[answer].lower()}" for answer, count in answers.items() if count)
             lines.append(f"• Điều {number}: {', '.join(shown)}")
     else:
-        lines.append("Chưa nêu số liệu từng điều: cần từ 5 phiếu trở lên và câu trả lời không giống hết nhau.")
+        lines.append("Chưa nêu số liệu từng điều, để không lộ câu trả lời của ai: cần từ 5 phiếu trở lên.")
     return "\n".join(lines)
 
 

@@ -1,13 +1,14 @@
 """Engine, schema and transactions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session, class_mapper
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -155,3 +156,14 @@ def session(engine: Engine) -> Iterator[Session]:
     """Give a session; commit when the block ends well, roll back when it raises."""
     with Session(engine, expire_on_commit=False) as opened, opened.begin():
         yield opened
+
+
+def insert_unless_there(opened: Session, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert rows, leaving those whose unique key is taken as they are; return how many are new.
+
+    Another transaction that was faster is waited for.
+    """
+    insert = postgresql.insert if opened.get_bind().dialect.name == "postgresql" else sqlite.insert
+    new = insert(table).values(list(rows)).on_conflict_do_nothing()
+    # The count that a driver gives for such a statement is not the same everywhere; the rows it returns are.
+    return len(opened.execute(new.returning(*class_mapper(table).primary_key)).all())

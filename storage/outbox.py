@@ -7,9 +7,9 @@ from enum import Enum
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from storage.database import insert_unless_there
 from storage.tables import DeliveryRow
 
 LEASE = timedelta(minutes=2)
@@ -59,7 +59,6 @@ class Outbox:
         self, round_id: int, kind: str, member_ids: Sequence[int], *, due_at: datetime, expires_at: datetime
     ) -> int:
         """Queue a message to members who have none of this kind and round yet; return how many were new."""
-        insert = postgresql.insert if self._session.get_bind().dialect.name == "postgresql" else sqlite.insert
         added = 0
         for first in range(0, len(member_ids), _INSERT_ROWS):
             rows = [
@@ -74,8 +73,7 @@ class Outbox:
                 }
                 for member_id in member_ids[first : first + _INSERT_ROWS]
             ]
-            new = insert(DeliveryRow).values(rows).on_conflict_do_nothing().returning(DeliveryRow.id)
-            added += len(self._session.scalars(new).all())
+            added += insert_unless_there(self._session, DeliveryRow, rows)
         return added
 
     def claim(self, worker: str, *, now: datetime, limit: int = 1) -> list[Delivery]:

@@ -8,13 +8,12 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from assessment.model import Cell, Member, PartyOrganization, Role
 from assessment.roster import KnownMember, RosterCell
+from storage.database import insert_unless_there
 from storage.tables import (
-    Base,
     CellRow,
     CodeAttemptRow,
     ConsentRow,
@@ -75,7 +74,7 @@ class People:
 
     def add_organization(self, name: str, *, parent_id: int | None = None) -> int:
         """Return the id of an organization, which is added unless it is there."""
-        self._insert_unless_there(OrganizationRow, {"name": name, "parent_id": parent_id})
+        insert_unless_there(self._session, OrganizationRow, [{"name": name, "parent_id": parent_id}])
         return self._session.scalars(select(OrganizationRow.id).filter_by(name=name)).one()
 
     def organizations(self) -> list[PartyOrganization]:
@@ -94,7 +93,8 @@ class People:
 
     def add_cell(self, organization_id: int, name: str) -> int:
         """Return the id of a cell, which is added unless it is there."""
-        self._insert_unless_there(CellRow, {"organization_id": organization_id, "name": name, "settings": {}})
+        cell = {"organization_id": organization_id, "name": name, "settings": {}}
+        insert_unless_there(self._session, CellRow, [cell])
         query = select(CellRow.id).filter_by(organization_id=organization_id, name=name)
         return self._session.scalars(query).one()
 
@@ -105,10 +105,14 @@ class People:
             query = query.where(CellRow.organization_id.in_(organization_ids))
         return [Cell(row.id, row.organization_id, row.name) for row in self._session.scalars(query)]
 
-    def cell(self, cell_id: int) -> Cell | None:
-        """Return a cell, or None."""
-        row = self._session.get(CellRow, cell_id)
-        return Cell(row.id, row.organization_id, row.name) if row else None
+    def cell(self, cell_id: int) -> Cell:
+        """Return a cell.
+
+        Raises:
+            NoResultFound: no such cell.
+        """
+        row = self._session.get_one(CellRow, cell_id)
+        return Cell(row.id, row.organization_id, row.name)
 
     def cell_settings(self, cell_id: int) -> dict[str, Any]:
         """Return what was set for a cell: its schedule, a committee's decision."""
@@ -324,13 +328,9 @@ class People:
         return self._session.scalar(query.with_for_update())
 
     def _attempts(self, channel: str, chat_id: str) -> CodeAttemptRow:
-        self._insert_unless_there(CodeAttemptRow, {"channel": channel, "chat_id": chat_id, "failed": 0})
+        insert_unless_there(self._session, CodeAttemptRow, [{"channel": channel, "chat_id": chat_id, "failed": 0}])
         query = select(CodeAttemptRow).filter_by(channel=channel, chat_id=chat_id).with_for_update()
         return self._session.scalars(query).one()
-
-    def _insert_unless_there(self, table: type[Base], values: Mapping[str, Any]) -> None:
-        insert = postgresql.insert if self._session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        self._session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
     def _to_members(self, rows: Collection[tuple[MemberRow, MembershipRow]]) -> list[Member]:
         ids = [row.id for row, _ in rows]

@@ -7,12 +7,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from assessment.model import AssessmentRound, ItemAnswer, Response
 from assessment.schedule import MOST_GRACE_DAYS
-from storage.tables import Base, ItemResponseRow, ResponseRow, RoundRow
+from storage.database import insert_unless_there
+from storage.tables import ItemResponseRow, ResponseRow, RoundRow
 from storage.vault import Sealed, Vault
 
 
@@ -66,7 +66,7 @@ class Rounds:
             "grace_days": grace_days,
             "focus": sorted(focus),
         }
-        is_new = self._insert_unless_there(RoundRow, values) is not None
+        is_new = insert_unless_there(self._session, RoundRow, [values]) > 0
         query = select(RoundRow).filter_by(cell_id=cell_id, month=values["month"])
         return _to_round(self._session.scalars(query).one()), is_new
 
@@ -175,6 +175,11 @@ class Rounds:
         query = select(ResponseRow).filter_by(round_id=round_id).order_by(ResponseRow.member_id)
         return [self._to_response(row, self._current(row)) for row in self._session.scalars(query)]
 
+    def outlines(self, round_id: int) -> list[Response]:
+        """Return the same without what was answered: who has begun, handed in, wants to talk. Nothing is decrypted."""
+        query = select(ResponseRow).filter_by(round_id=round_id).order_by(ResponseRow.member_id)
+        return [self._to_response(row, {}) for row in self._session.scalars(query)]
+
     def handed_in(self, round_id: int) -> dict[int, date]:
         """Return who has handed in and on which day; nothing is decrypted."""
         query = select(ResponseRow.member_id, ResponseRow.submitted_on).filter_by(round_id=round_id)
@@ -237,9 +242,8 @@ class Rounds:
 
     def _response(self, round_id: int, member_id: int) -> ResponseRow:
         """Return the row of a response, begun if it is new, locked until the transaction ends."""
-        self._insert_unless_there(
-            ResponseRow, {"round_id": round_id, "member_id": member_id, "wants_talk": False, "shown": []}
-        )
+        fresh = {"round_id": round_id, "member_id": member_id, "wants_talk": False, "shown": []}
+        insert_unless_there(self._session, ResponseRow, [fresh])
         query = select(ResponseRow).filter_by(round_id=round_id, member_id=member_id).with_for_update()
         return self._session.scalars(query.execution_options(populate_existing=True)).one()
 
@@ -255,12 +259,6 @@ class Rounds:
 
     def _current(self, row: ResponseRow) -> dict[int, StoredAnswer]:
         return dict(self._open_all(row))
-
-    def _insert_unless_there(self, table: type[Base], values: Mapping[str, Any]) -> int | None:
-        insert = postgresql.insert if self._session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        new = insert(table).values(**values).on_conflict_do_nothing().returning(table.__table__.c.id)
-        found: int | None = self._session.scalar(new)
-        return found
 
     def _to_response(self, row: ResponseRow, answers: Mapping[int, StoredAnswer]) -> Response:
         return Response(

@@ -10,15 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.audit import Audit
-from storage.database import session
+from storage.database import insert_unless_there, session
 from storage.outbox import Outbox
 from storage.people import People
 from storage.rounds import Rounds
-from storage.tables import Base, ButtonRow, ConversationRow, MessageRow, WantedDocumentRow
+from storage.tables import ButtonRow, ConversationRow, MessageRow, WantedDocumentRow
 from storage.vault import Sealed, Vault
 
 # Read aloud, typed or logged, an id should not be mistaken: no vowels, no look-alikes.
@@ -107,7 +106,7 @@ class Transaction:
         row = self._session.scalar(query)
         if row is None:
             values = {"channel": channel, "chat_id": chat_id, "topic": {}, "created_at": now, "updated_at": now}
-            self._insert_unless_there(ConversationRow, values)
+            insert_unless_there(self._session, ConversationRow, [values])
             row = self._session.scalars(query).one()
         return Conversation(row.id, row.channel, row.chat_id, row.topic)
 
@@ -238,7 +237,7 @@ class Transaction:
     def want_document(self, document_id: str, *, now: datetime) -> int:
         """Put a document on the list of texts to load; return how often it was asked for."""
         values = {"document_id": document_id, "requests": 0, "first_at": now, "last_at": now}
-        self._insert_unless_there(WantedDocumentRow, values)
+        insert_unless_there(self._session, WantedDocumentRow, [values])
         row = self._session.get_one(WantedDocumentRow, document_id, with_for_update=True)
         row.requests, row.last_at = row.requests + 1, now
         self._session.flush()
@@ -248,11 +247,6 @@ class Transaction:
         """Return (document id, requests), the most wanted first."""
         query = select(WantedDocumentRow).order_by(WantedDocumentRow.requests.desc(), WantedDocumentRow.document_id)
         return [(row.document_id, row.requests) for row in self._session.scalars(query)]
-
-    def _insert_unless_there(self, table: type[Base], values: Mapping[str, Any]) -> None:
-        """Insert a row; another transaction that was faster is waited for and left as it is."""
-        insert = postgresql.insert if self._session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        self._session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
     def _with_buttons(self, rows: Sequence[MessageRow]) -> list[StoredMessage]:
         buttons: dict[int, list[StoredButton]] = {}

@@ -268,6 +268,16 @@ def test_round_is_opened_once_and_says_that_the_regulation_was_replaced(village:
         assert len(transaction.rounds.of_cell(village.cell)) == 1
 
 
+def test_opening_says_how_many_hear_of_it_and_how_many_have_no_code_yet(village: Village) -> None:
+    village.add("binh", "Trần Thị Bình", Role.SECRETARY)
+    village.add("an", "Nguyễn Văn An")
+    village.add("cuong", "Lê Văn Cường", has_phone=False)
+    village.enrol("binh")
+    village.say("binh", "mở kỳ")
+    said = village.choose("binh", "Xác nhận")
+    assert "Tôi sẽ báo cho 1 đồng chí. 1 đồng chí chưa nhập mã nên tôi chưa nhắn được." in said
+
+
 def test_only_a_secretary_opens_and_looks(cell: Village) -> None:
     for words in ("mở kỳ", "tiến độ", "nhắc", "báo cáo"):
         assert "chỉ bí thư chi bộ" in cell.say("an", words)
@@ -277,7 +287,7 @@ def test_progress_names_who_has_not_handed_in_and_why(cell: Village) -> None:
     said = cell.say("binh", "tiến độ")
     assert "Chi bộ 3: 0/4 đã nộp, còn 25 ngày." in said
     assert "Chưa nộp (2): Trần Thị Bình, Nguyễn Văn An." in said
-    assert "Chưa nối máy (1): Phạm Thị Dung." in said
+    assert "Chưa nhập mã nên chưa nhắn được (1): Phạm Thị Dung." in said
     assert "phiếu giấy (1): Lê Văn Cường." in said
     nothing_to_report(cell, "an")
     cell.choose("an", "Xác nhận nộp")
@@ -318,7 +328,7 @@ def test_wish_to_talk_is_counted_without_its_subject(cell: Village) -> None:
 def test_reminder_reaches_only_who_can_be_reached_and_once_a_day(cell: Village) -> None:
     assert "Sẽ nhắc 2 đồng chí ngay bây giờ" in cell.say("binh", "nhắc")
     confirm = cell.choice_ids["binh"][0]
-    assert "Đã xếp lịch nhắc 2 đồng chí." in cell.tap("binh", confirm)
+    assert "Đang nhắn cho 2 đồng chí." in cell.tap("binh", confirm)
     assert "Hôm nay đã nhắc rồi" in cell.tap("binh", confirm)
     with cell.store.transaction() as transaction:
         [november] = transaction.rounds.of_cell(cell.cell)
