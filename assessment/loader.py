@@ -1,6 +1,5 @@
 """checklists/*.yaml -> Checklist."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from assessment.model import Checklist, Item, ItemAnswer, ItemGroup
+from knowledge.text import clean, collapse
 
 CHECKLISTS_FOLDER = Path(__file__).parent / "checklists"
 _CHECKLIST_KEYS = (
@@ -239,7 +239,7 @@ class _Part:
         return self._text(key, self.values[key])
 
     def lines(self, key: str) -> str:
-        lines = (_collapse(line) for line in self._text(key, self.values[key], keep_lines=True).splitlines())
+        lines = (collapse(line) for line in self._text(key, self.values[key], keep_lines=True).splitlines())
         return "\n".join(line for line in lines if line)
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -285,10 +285,10 @@ class _Part:
     def _text(self, key: str, value: Any, *, keep_lines: bool = False) -> str:
         if not isinstance(value, str):
             raise self.error(f"{key!r} holds {value!r}, which is no text: write it in quotes")
-        text = _clean(value)
+        text = clean(value)
         if not text.strip():
             raise self.error(f"{key!r} holds an empty text: write it")
-        return text if keep_lines else _collapse(text)
+        return text if keep_lines else collapse(text)
 
     def _number(self, key: str, value: Any) -> int:
         # True is an int, too.
@@ -308,15 +308,3 @@ class _StrictLoader(yaml.SafeLoader):
                 problem = f"the key {key!r} stands {times} times"
                 raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return super().construct_mapping(node, deep)
-
-
-def _clean(text: str) -> str:
-    """Return text in NFC, without control and zero-width characters other than white space."""
-    # A zero-width character may part a letter from its accent, so it goes before the two are composed.
-    visible = (c for c in text if c.isspace() or unicodedata.category(c) not in {"Cc", "Cf"})
-    return unicodedata.normalize("NFC", "".join(visible))
-
-
-def _collapse(text: str) -> str:
-    """Return text on one line, each run of white space one space."""
-    return " ".join(text.split())

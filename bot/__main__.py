@@ -219,7 +219,8 @@ def _reload(config: Config, options: argparse.Namespace) -> int:
 
 
 def _roster(config: Config, options: argparse.Namespace) -> int:
-    from assessment.roster import RosterError, RowOutcome, read_roster
+    from assessment.roster import RowOutcome
+    from assessment.roster_file import RosterError, read_roster
     from bot.app import open_store
     from handlers import texts
     from handlers.roster import import_roster

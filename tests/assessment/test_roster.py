@@ -14,20 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from assessment import roster
+from assessment import roster_file, roster_texts
 from assessment.model import Role
 from assessment.roster import (
-    Heading,
     KnownMember,
     RosterCell,
-    RosterError,
     RosterPlan,
     RosterResult,
     RosterRow,
     RowOutcome,
     plan_roster,
-    read_roster,
 )
+from assessment.roster_file import RosterError, read_roster
+from assessment.roster_texts import Heading
 
 TODAY = date(2026, 11, 26)
 SHORT = ("Họ và tên", "Chi bộ", "Vai trò")
@@ -569,7 +568,7 @@ def test_another_kind_of_file_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
 def test_a_file_over_twenty_megabytes_is_refused_unread(tmp_path: Path, name: str) -> None:
     with (tmp_path / name).open("wb") as file:
-        file.truncate(roster.MAX_FILE_BYTES + 1)
+        file.truncate(roster_file.MAX_FILE_BYTES + 1)
     assert read_error(tmp_path / name).startswith("Tệp lớn hơn 20 MB.")
 
 
@@ -614,7 +613,7 @@ def test_a_workbook_named_csv_is_refused(tmp_path: Path) -> None:
 def test_a_workbook_that_unpacks_to_far_more_than_a_roster_is_refused(tmp_path: Path) -> None:
     path = xlsx_file(tmp_path, SHORT, ["Lê An", "1", ""])
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/media/image1.bin", b"\0" * (roster.MAX_UNPACKED_BYTES + 1))
+        archive.writestr("xl/media/image1.bin", b"\0" * (roster_file.MAX_UNPACKED_BYTES + 1))
     assert path.stat().st_size < 1_000_000
     assert read_error(path).startswith("Tệp bung ra quá lớn nên tôi không đọc.")
 
@@ -693,7 +692,7 @@ def test_fifty_thousand_rows_of_a_workbook_are_read_in_seconds(tmp_path: Path) -
 
 @pytest.mark.parametrize("write", [csv_file, xlsx_file], ids=["csv", "xlsx"])
 def test_more_rows_than_allowed_are_refused(tmp_path: Path, write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roster, "MAX_ROWS", 3)
+    monkeypatch.setattr(roster_texts, "MAX_ROWS", 3)
     counted = ["1", "2", "3"]
     path = write(tmp_path, SHORT, counted, *[row[:3] for row in many(3)])
     assert len(read_roster(path)) == 3

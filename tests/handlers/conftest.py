@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from assessment.loader import load_checklists
 from assessment.model import Role
@@ -29,9 +28,8 @@ PROJECT = Path(__file__).parent.parent.parent
 class Village:
     """A cell with a secretary and members, and everybody's phone."""
 
-    def __init__(self, engine: Engine, knowledge: KnowledgeBase, now: datetime) -> None:
-        self.engine, self.now = engine, now
-        self.store = Store(engine, a_vault())
+    def __init__(self, store: Store, knowledge: KnowledgeBase, now: datetime) -> None:
+        self.store, self.now = store, now
         checklists = {(checklist.id, checklist.version): checklist for checklist in load_checklists()}
         services = Services(knowledge, checklists)
         self._console = Console(Gateway(self.store, partial(handle, services=services)), self.store)
@@ -112,8 +110,13 @@ def knowledge() -> KnowledgeBase:
 
 
 @pytest.fixture
-def village(tmp_path: Path, knowledge: KnowledgeBase) -> Iterator[Village]:
+def store(tmp_path: Path) -> Iterator[Store]:
     engine = open_database(f"sqlite:///{tmp_path / 'tu-soi.db'}")
     migrate(engine)
-    yield Village(engine, knowledge, datetime(2026, 11, 5, 2, tzinfo=UTC))
+    yield Store(engine, a_vault())
     engine.dispose()
+
+
+@pytest.fixture
+def village(store: Store, knowledge: KnowledgeBase) -> Village:
+    return Village(store, knowledge, datetime(2026, 11, 5, 2, tzinfo=UTC))

@@ -1,15 +1,9 @@
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-
-import pytest
 
 from assessment.model import Role
 from assessment.roster import RosterRow, RowOutcome
 from handlers.roster import import_roster
-from storage.database import migrate, open_database
 from storage.store import Store
-from tests.storage.builders import a_vault
 
 NOW = datetime(2026, 11, 5, 2, tzinfo=UTC)
 ROWS = [
@@ -18,14 +12,6 @@ ROWS = [
     RosterRow(4, "Lê Văn Cường", "Chi bộ 3", has_phone=False, card_number="333"),
 ]
 ADDED, CHANGED, UNCHANGED = RowOutcome.ADDED, RowOutcome.CHANGED, RowOutcome.UNCHANGED
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    engine = open_database(f"sqlite:///{tmp_path / 'tu-soi.db'}")
-    migrate(engine)
-    yield Store(engine, a_vault())
-    engine.dispose()
 
 
 def outcomes(store: Store, rows: list[RosterRow], now: datetime = NOW, *, dry_run: bool = False) -> list[RowOutcome]:
