@@ -109,7 +109,8 @@ def measure(count: int) -> list[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         environment = {
-            **os.environ,
+            # Where Python may not keep what it compiled, every start compiles our files again.
+            **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             "TUSOI_DATA_DIR": folder,
             "TUSOI_WEB__PORT": str(port),
             "TUSOI_LOG__LEVEL": "ERROR",

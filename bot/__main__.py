@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.config import Config, ConfigError, load_config
+from bot.loading import uncollected
 
 EXIT_FAILED = 1
 EXIT_MISUSED = 2
@@ -29,13 +30,14 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         return _fail(str(error), EXIT_MISUSED)
     # Everything below is imported late, so that a wrong setting is answered at once.
-    from bot.app import set_up_logging
-    from bot.channels.base import ChannelError
-    from embeddings.cache import CacheError
-    from embeddings.encoder import EncoderError
-    from knowledge.model import KnowledgeError
-    from storage.database import DatabaseError
-    from storage.vault import VaultError
+    with uncollected():
+        from bot.app import set_up_logging
+        from bot.channels.base import ChannelError
+        from embeddings.cache import CacheError
+        from embeddings.encoder import EncoderError
+        from knowledge.model import KnowledgeError
+        from storage.database import DatabaseError
+        from storage.vault import VaultError
 
     set_up_logging(config.log.level)
     command = {
@@ -222,7 +224,7 @@ def _roster(config: Config, options: argparse.Namespace) -> int:
     from assessment.roster import RowOutcome
     from assessment.roster_file import RosterError, read_roster
     from bot.app import open_store
-    from handlers import texts
+    from handlers import secretary_texts
     from handlers.roster import import_roster
 
     try:
@@ -235,10 +237,10 @@ def _roster(config: Config, options: argparse.Namespace) -> int:
         if options.json:
             _print_json({**result.as_json(), "code": code})
         else:
-            print(texts.roster_line(result, code), flush=True)
+            print(secretary_texts.roster_line(result, code), flush=True)
     refused = sum(result.outcome is RowOutcome.REFUSED for result, _ in reported)
     if not options.json:
-        print(texts.roster_summary([result for result, _ in reported], dry_run=options.dry_run))
+        print(secretary_texts.roster_summary([result for result, _ in reported], dry_run=options.dry_run))
     return EXIT_FAILED if refused else 0
 
 

@@ -16,10 +16,11 @@ from bot.channels.console import Console
 from bot.channels.webchat import WebChat
 from bot.config import Config
 from bot.gateway import Gateway
+from bot.loading import uncollected
 from bot.scheduler import Scheduler
 from embeddings.encoder import Encoder, make_encoder
-from handlers.router import handle
-from handlers.services import Services
+from handlers.router import handle, make_file
+from handlers.services import Options, Services
 from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.lexicon import load_lexicon
 from knowledge.loader import load_documents
@@ -55,6 +56,7 @@ def build_encoder(config: Config) -> Encoder:
     )
 
 
+@uncollected()
 def build_knowledge_base(config: Config, *, curated: bool = True) -> KnowledgeBase:
     """Return the documents ready to be asked; the index is built if it does not fit what there is now.
 
@@ -114,7 +116,17 @@ def build_gateway(config: Config, store: Store) -> Gateway:
     Raises:
         see build_knowledge_base.
     """
-    return Gateway(store, partial(handle, services=Services(build_knowledge_base(config), _checklists())))
+    services = Services(build_knowledge_base(config), _checklists(), _options(config))
+    return Gateway(store, partial(handle, services=services), partial(make_file, services=services))
+
+
+def _options(config: Config) -> Options:
+    return Options(
+        admins=frozenset(config.admins),
+        decision=config.assessment.decision,
+        web_address=config.web.address,
+        telegram_name=config.telegram.name,
+    )
 
 
 def run_console(config: Config, lines: TextIO, out: TextIO, *, as_json: bool) -> None:

@@ -56,12 +56,14 @@ class WebConfig(_Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
     secure_cookies: bool = False
+    address: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
 
 
 class TelegramConfig(_Section):
     """The Telegram bot; off while there is no token."""
 
     token: SecretStr | None = None
+    name: Annotated[str, StringConstraints(pattern=r"^\w{5,32}$")] | None = None
     base_url: str = "https://api.telegram.org/bot"
     base_file_url: str = "https://api.telegram.org/file/bot"
 
@@ -71,6 +73,18 @@ class SecretsConfig(_Section):
 
     key_file: Path | None = None
     keys: SecretStr | None = None
+
+
+class AssessmentConfig(_Section):
+    """The monthly self-assessment.
+
+    Attributes:
+        keep_months: what was answered is destroyed so many months after a round's month; that it was, stays.
+        decision: the committee's written decision that lets secretaries see all answers, as members are to read it.
+    """
+
+    keep_months: Annotated[int, Field(ge=1, le=240, strict=True)] = 24
+    decision: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)] | None = None
 
 
 class LogConfig(_Section):
@@ -93,6 +107,7 @@ class Config(_Section):
     web: WebConfig = WebConfig()
     telegram: TelegramConfig = TelegramConfig()
     admins: tuple[Identity, ...] = ()
+    assessment: AssessmentConfig = AssessmentConfig()
     secrets: SecretsConfig = SecretsConfig()
     log: LogConfig = LogConfig()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from handlers import texts
+from handlers.files import File
 from handlers.messages import IncomingMessage, Reply, say
 from handlers.router import is_confidential
 from storage.store import Conversation, Store, StoredMessage, Transaction
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 KEPT_CHARACTERS = 4000
 
 Handler = Callable[[IncomingMessage, Conversation, Transaction], list[Reply]]
+# Takes a name and a recipe.
+FileMaker = Callable[[IncomingMessage, Conversation, Transaction, str, str], File | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,10 @@ class Received:
 class Gateway:
     """Takes messages from channels and gives back stored replies."""
 
-    def __init__(self, store: Store, handle: Handler) -> None:
+    def __init__(self, store: Store, handle: Handler, make_file: FileMaker | None = None) -> None:
         self._store = store
         self._handle = handle
+        self._make_file = make_file
         self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
 
     async def receive(self, message: IncomingMessage) -> Received:
@@ -102,6 +106,23 @@ class Gateway:
             for reply in replies
         ]
         return Received(tuple(stored))
+
+    def file_of(self, channel: str, chat_id: str, message_id: int, number: int, *, now: datetime) -> File | None:
+        """Return a file of one of our messages to a chat, made anew; None where there is none for this chat.
+
+        Args:
+            number: which of the message's files, from 1.
+        """
+        with self._store.transaction() as transaction:
+            conversation = transaction.find_conversation(channel, chat_id)
+            message = transaction.message(conversation.id, message_id) if conversation else None
+            if conversation is None or message is None or not message.is_ours or self._make_file is None:
+                return None
+            if not 1 <= number <= len(message.files):
+                return None
+            name, recipe = message.files[number - 1]
+            asking = IncomingMessage(channel, chat_id, f"file-{message_id}-{number}", "", now)
+            return self._make_file(asking, conversation, transaction, name, recipe)
 
     async def delivered(self, message: StoredMessage) -> None:
         """Note that a channel has handed a message over."""

@@ -7,9 +7,6 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-# Up to so many different features the vectors of all texts are kept; beyond, they are looked up for each query.
-_KEPT_FEATURES = 20_000
-
 
 class TokenEncoder(Protocol):
     """An encoder that has a vector for each word and pair of words."""
@@ -19,6 +16,9 @@ class TokenEncoder(Protocol):
 
     def token_vectors(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (unit vectors float32 [n, dim], their weights [n]: how much each counts in a text)."""
+
+    def token_similarities(self, rows: NDArray[np.int32], units: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the cosines of features [n] with unit vectors [m, dim], float32 [n, m]."""
 
 
 def has_tokens(encoder: object) -> TypeGuard[TokenEncoder]:
@@ -36,13 +36,6 @@ class LateInteraction:
         """Take the features of n texts: rows[starts[i]:starts[i + 1]] belong to text i."""
         self._encoder = encoder
         self._rows, self._starts = rows, starts
-        self._local: NDArray[np.int32] | None = None
-        self._vectors: NDArray[np.float32] | None = None
-        if len(rows) <= 100 * _KEPT_FEATURES:
-            features, local = np.unique(rows, return_inverse=True)
-            if len(features) <= _KEPT_FEATURES:
-                self._local = local.astype(np.int32)
-                self._vectors = encoder.token_vectors(features)[0]
 
     @classmethod
     def build(cls, encoder: TokenEncoder, texts: Sequence[str], *, batch: int = 4096) -> "LateInteraction":
@@ -87,11 +80,8 @@ class LateInteraction:
         lengths = lengths[filled]
         ends = np.cumsum(lengths)
         at = np.repeat(self._starts[numbers[filled]] - (ends - lengths), lengths) + np.arange(ends[-1])
-        if self._local is not None and self._vectors is not None:
-            similar, local = self._vectors @ vectors.T, self._local[at]
-        else:
-            features, local = np.unique(self._rows[at], return_inverse=True)
-            similar = self._encoder.token_vectors(features)[0] @ vectors.T
+        features, local = np.unique(self._rows[at], return_inverse=True)
+        similar = self._encoder.token_similarities(features, vectors)
         # A row holds the similarities of one feature with the whole query: rows are gathered faster than columns.
         best = np.maximum.reduceat(similar.take(local, axis=0), ends - lengths, axis=0)
         found[filled] = best @ weights / weights.sum()

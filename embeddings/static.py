@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 _WORD = re.compile(r"[^\W_]+")
 _TONES = {"\u0300": "2", "\u0301": "1", "\u0303": "4", "\u0309": "3", "\u0323": "5"}
 _MOST_WORDS = 1024
 _MOST_KNOWN = 200_000
-# Rows unpacked at a time, so that a long list of texts needs little memory.
-_ROWS_AT_ONCE = 2048
+# Features of texts taken together: what they share is unpacked once.
+_ROWS_AT_ONCE = 250_000
 
 
 def normal_words(text: str) -> list[str]:
@@ -151,7 +152,7 @@ class StaticEncoder:
         self.dim: int = config["dim"]
         self.fingerprint: str = config["fingerprint"]
         self.tokenizer = StaticTokenizer((folder / "vocab.txt").read_text(encoding="utf-8").split("\n"))
-        self._packed: NDArray[np.uint8] = np.load(folder / "vectors.npy", mmap_mode="r")
+        self._packed: NDArray[np.uint8] = np.load(folder / "vectors.npy", mmap_mode="r").view(np.ndarray)
         self._scales: NDArray[np.float16] = np.load(folder / "scales.npy")
 
     def token_rows(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -164,6 +165,19 @@ class StaticEncoder:
         norms = np.linalg.norm(vectors, axis=1)
         vectors /= np.where(norms == 0, 1, norms)[:, None]
         return vectors, norms
+
+    def token_similarities(self, rows: NDArray[np.int32], units: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the cosines of features [n] with unit vectors [m, dim], [n, m]."""
+        packed = self._packed[rows]
+        half = packed.shape[1]
+        # A row's scale does not turn its vector, so it is left out.
+        low, high = (packed & np.uint8(15)).astype(np.float32), (packed >> np.uint8(4)).astype(np.float32)
+        low -= 8
+        high -= 8
+        norms = np.sqrt(np.einsum("ij,ij->i", low, low) + np.einsum("ij,ij->i", high, high))
+        similar: NDArray[np.float32] = low @ units[:, :half].T + high @ units[:, half:].T
+        similar /= np.where(norms == 0, 1, norms)[:, None]
+        return similar
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 [len(texts), dim], rows of unit L2 norm (a text without known words: zeros)."""
@@ -178,7 +192,7 @@ class StaticEncoder:
             # As many texts as fit, at least one.
             last = max(first + 1, int(np.searchsorted(starts, starts[first] + _ROWS_AT_ONCE, side="right")) - 1)
             last = min(last, len(counts))
-            self._sum(rows[starts[first] : starts[last]], counts[first:last], vectors[first:last])
+            vectors[first:last] = self._sum(rows[starts[first] : starts[last]], counts[first:last])
             first = last
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return (vectors / np.where(norms == 0, 1, norms)).astype(np.float32)
@@ -187,8 +201,11 @@ class StaticEncoder:
         """Return the same as encode."""
         return self.encode(texts)
 
-    def _sum(self, rows: NDArray[np.int32], counts: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        filled = np.flatnonzero(counts)
-        if len(filled):
-            starts = np.concatenate([[0], np.cumsum(counts)[:-1]])[filled]
-            out[filled] = np.add.reduceat(unpack(self._packed[rows], self._scales[rows]), starts, axis=0)
+    def _sum(self, rows: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the sums of the features of texts [len(counts), dim], each text's added up in their order."""
+        features, local = np.unique(rows, return_inverse=True)
+        vectors = unpack(self._packed[features], self._scales[features])
+        ends = np.concatenate([[0], np.cumsum(counts)])
+        held = csr_array((np.ones(len(rows), dtype=np.float32), local, ends), shape=(len(counts), len(features)))
+        summed: NDArray[np.float32] = held @ vectors
+        return summed

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from assessment.model import AssessmentRound, Checklist, Item, ItemAnswer, ItemGroup, Member
 from assessment.schedule import RoundState, closes_at, is_late, local_day, round_state
 from assessment.steps import answerable_at_once, missing, next_step
-from handlers import texts
+from handlers import member_texts, texts
 from handlers.enrolment import ask_consent, has_consented, member_in
 from handlers.messages import Button, Reply, say
 from handlers.services import Turn
@@ -22,12 +22,14 @@ def begin(turn: Turn) -> Reply:
     member, found = entered
     response = turn.transaction.rounds.response(found.id, member.id)
     if response is not None and response.is_submitted and response.receipt is not None:
-        return _confidential(say(texts.already_submitted(response.receipt, found.due_on), *_after_receipt(found)))
+        return _confidential(
+            say(member_texts.already_submitted(response.receipt, found.due_on), *_after_receipt(found))
+        )
     if response is not None and response.answers:
         return _confidential(_ask_next(turn, found, member))
     cell, items = turn.transaction.people.cell(member.cell_id).name, len(_checklist(turn, found).items)
-    said = texts.round_intro(cell, found.month, found.due_on, items)
-    buttons = Button(texts.BEGIN, "ck_next", str(found.id)), Button(texts.LATER, "ck_later")
+    said = member_texts.round_intro(cell, found.month, found.due_on, items)
+    buttons = Button(member_texts.BEGIN, "ck_next", str(found.id)), Button(member_texts.LATER, "ck_later")
     return _confidential(say(said, *buttons))
 
 
@@ -49,10 +51,10 @@ def change(turn: Turn, number: int) -> Reply:
     checklist = _checklist(turn, found)
     item = next((item for item in checklist.items if item.number == number), None)
     if item is None:
-        return say(texts.no_such_item(number, len(checklist.items)))
+        return say(member_texts.no_such_item(number, len(checklist.items)))
     if _is_settled(turn, found, member):
-        return say(texts.no_more_changes(found.due_on))
-    return _confidential(_item(turn, found, member, item, texts.CHANGE))
+        return say(member_texts.no_more_changes(found.due_on))
+    return _confidential(_item(turn, found, member, item, member_texts.CHANGE))
 
 
 def _enter(turn: Turn) -> tuple[Member, AssessmentRound] | Reply:
@@ -62,16 +64,16 @@ def _enter(turn: Turn) -> tuple[Member, AssessmentRound] | Reply:
         return member
     found = current_round(turn, member)
     if found is None:
-        return say(texts.NO_ROUND)
+        return say(member_texts.NO_ROUND)
     if turn.transaction.rounds.is_erased(found.id, member.id):
-        return say(texts.ERASED_BEFORE)
+        return say(member_texts.ERASED_BEFORE)
     return member, found
 
 
 def _consenting(turn: Turn) -> Member | Reply:
     member = member_in(turn)
     if member is None:
-        return say(texts.NOT_LINKED)
+        return say(member_texts.NOT_LINKED)
     return member if has_consented(turn, member) else ask_consent()
 
 
@@ -98,7 +100,7 @@ def _ask_next(turn: Turn, found: AssessmentRound, member: Member, said: str = ""
     done = len(given)
     if step.item is None:
         return _group(turn, found, member, checklist, step.group, said)
-    return _item(turn, found, member, step.item, texts.progress(done, len(checklist.items)), said)
+    return _item(turn, found, member, step.item, member_texts.progress(done, len(checklist.items)), said)
 
 
 def _group(
@@ -107,20 +109,22 @@ def _group(
     answers = turn.transaction.rounds.answers(found.id, member.id)
     at_once = answerable_at_once(group, found.focus, {n: a.answer for n, a in answers.items()})
     turn.transaction.rounds.show(found.id, member.id, at_once)
-    asked = texts.group(group.number, len(checklist.groups), group.title, group.question)
+    asked = member_texts.group(group.number, len(checklist.groups), group.title, group.question)
     where = f"{found.id}:{group.number}"
     return say(
         f"{said}\n{asked}" if said else asked,
-        Button(texts.WHOLE_GROUP, "ck_group", where),
-        Button(texts.ONE_BY_ONE, "ck_items", where),
-        Button(texts.EXAMPLES, "ck_examples", where),
+        Button(member_texts.WHOLE_GROUP, "ck_group", where),
+        Button(member_texts.ONE_BY_ONE, "ck_items", where),
+        Button(member_texts.EXAMPLES, "ck_examples", where),
     )
 
 
 def _item(turn: Turn, found: AssessmentRound, member: Member, item: Item, progress: str, said: str = "") -> Reply:
     turn.transaction.rounds.show(found.id, member.id, [item.number])
     is_focus = item.number in found.focus
-    asked = texts.item(progress, item.number, item.question, item.examples if is_focus else (), is_focus=is_focus)
+    asked = member_texts.item(
+        progress, item.number, item.question, item.examples if is_focus else (), is_focus=is_focus
+    )
     labels = _checklist(turn, found).answer_labels
     where = f"{found.id}:{item.number}"
     buttons = [Button(labels[answer], "ck_answer", f"{where}:{answer.value}") for answer in ItemAnswer]
@@ -132,12 +136,12 @@ def _preview(turn: Turn, found: AssessmentRound, member: Member) -> Reply:
     response = turn.transaction.rounds.response(found.id, member.id)
     left = missing(checklist, response.answers if response else {})
     if response is None or left:
-        button = Button(texts.GO_ON, "ck_next", str(found.id))
-        return say(texts.items_left(len(left), found.due_on), button)
+        button = Button(member_texts.GO_ON, "ck_next", str(found.id))
+        return say(member_texts.items_left(len(left), found.due_on), button)
     by_answer = {
         answer: [n for n in sorted(response.answers) if response.answers[n] is answer] for answer in ItemAnswer
     }
-    said = texts.preview(
+    said = member_texts.preview(
         by_answer[ItemAnswer.PRESENT],
         by_answer[ItemAnswer.DISCUSS],
         sorted(response.reported),
@@ -145,9 +149,16 @@ def _preview(turn: Turn, found: AssessmentRound, member: Member) -> Reply:
         wants_talk=response.wants_talk,
     )
     talk = Button(
-        texts.NO_TALK if response.wants_talk else texts.TALK, "ck_talk", f"{found.id}:{not response.wants_talk:d}"
+        member_texts.NO_TALK if response.wants_talk else member_texts.TALK,
+        "ck_talk",
+        f"{found.id}:{not response.wants_talk:d}",
     )
-    return say(said, Button(texts.CONFIRM_SUBMIT, "ck_submit", str(found.id)), talk, Button(texts.LATER, "ck_later"))
+    return say(
+        said,
+        Button(member_texts.CONFIRM_SUBMIT, "ck_submit", str(found.id)),
+        talk,
+        Button(member_texts.LATER, "ck_later"),
+    )
 
 
 def _next(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]) -> Reply:
@@ -169,13 +180,13 @@ def _one_by_one(turn: Turn, member: Member, found: AssessmentRound, rest: list[s
     item = next((item for item in group.items if item.number not in answers), None)
     if item is None:
         return _ask_next(turn, found, member)
-    return _item(turn, found, member, item, texts.progress(len(answers), len(checklist.items)))
+    return _item(turn, found, member, item, member_texts.progress(len(answers), len(checklist.items)))
 
 
 def _examples(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
     checklist = _checklist(turn, found)
     group = checklist.groups[int(rest[0]) - 1]
-    shown = texts.examples([(item.number, item.examples[0]) for item in group.items])
+    shown = member_texts.examples([(item.number, item.examples[0]) for item in group.items])
     return _group(turn, found, member, checklist, group, shown)
 
 
@@ -185,15 +196,15 @@ def _answer(turn: Turn, member: Member, found: AssessmentRound, rest: list[str])
     if answer is ItemAnswer.PRESENT:
         where = f"{found.id}:{number}"
         return say(
-            texts.whether_to_report(number),
-            Button(texts.REPORT, "ck_report", f"{where}:1"),
-            Button(texts.KEEP_TO_MYSELF, "ck_report", f"{where}:0"),
+            member_texts.whether_to_report(number),
+            Button(member_texts.REPORT, "ck_report", f"{where}:1"),
+            Button(member_texts.KEEP_TO_MYSELF, "ck_report", f"{where}:0"),
         )
     if answer is ItemAnswer.DISCUSS:
         return say(
-            texts.whether_to_talk(number),
-            Button(texts.TALK, "ck_talk_on", f"{found.id}:1"),
-            Button(texts.LATER_TALK, "ck_talk_on", f"{found.id}:0"),
+            member_texts.whether_to_talk(number),
+            Button(member_texts.TALK, "ck_talk_on", f"{found.id}:1"),
+            Button(member_texts.LATER_TALK, "ck_talk_on", f"{found.id}:0"),
         )
     return _ask_next(turn, found, member)
 
@@ -222,15 +233,17 @@ def _submit(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]
     response = turn.transaction.rounds.response(found.id, member.id)
     left = missing(_checklist(turn, found), response.answers if response else {})
     if left:
-        return say(texts.items_left(len(left), found.due_on), Button(texts.GO_ON, "ck_next", str(found.id)))
+        return say(
+            member_texts.items_left(len(left), found.due_on), Button(member_texts.GO_ON, "ck_next", str(found.id))
+        )
     today = local_day(turn.now)
     receipt = turn.transaction.rounds.submit(found.id, member.id, on=today)
-    said = texts.receipt(receipt, len(_checklist(turn, found).items), today, found.due_on)
+    said = member_texts.receipt(receipt, len(_checklist(turn, found).items), today, found.due_on)
     return say(said, *_after_receipt(found))
 
 
 def _after_receipt(found: AssessmentRound) -> tuple[Button, ...]:
-    return (Button(texts.SEE_AGAIN, "ck_again", str(found.id)),)
+    return (Button(member_texts.SEE_AGAIN, "ck_again", str(found.id)),)
 
 
 def _again(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]) -> Reply:
@@ -239,7 +252,7 @@ def _again(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str])
         return _ask_next(turn, found, member)
     checklist = _checklist(turn, found)
     lines = [(item.number, checklist.answer_labels[response.answers[item.number]]) for item in checklist.items]
-    return say(texts.own_answers(lines, sorted(response.reported)))
+    return say(member_texts.own_answers(lines, sorted(response.reported)))
 
 
 _STEPS: dict[str, Callable[[Turn, Member, AssessmentRound, list[str]], Reply]] = {
@@ -260,7 +273,7 @@ _CONFIDENTIAL = frozenset({"ck_group", "ck_answer", "ck_report", "ck_talk", "ck_
 def press(turn: Turn, action: str, argument: str) -> Reply:
     """Do what a button of the checklist means, however old it is."""
     if action == "ck_later":
-        return say(texts.LATER_SAID)
+        return say(member_texts.LATER_SAID)
     member = _consenting(turn)
     if isinstance(member, Reply):
         return member
@@ -269,11 +282,11 @@ def press(turn: Turn, action: str, argument: str) -> Reply:
     if found is None or found.cell_id != member.cell_id:
         return say(texts.BUTTON_EXPIRED)
     if round_state(found, turn.now) is RoundState.CLOSED and action != "ck_again":
-        return say(texts.round_closed(found.month, _last_day(found)))
+        return say(member_texts.round_closed(found.month, _last_day(found)))
     if turn.transaction.rounds.is_erased(found.id, member.id):
-        return say(texts.ERASED_BEFORE)
+        return say(member_texts.ERASED_BEFORE)
     if action in _CONFIDENTIAL and _is_settled(turn, found, member):
-        return say(texts.no_more_changes(found.due_on))
+        return say(member_texts.no_more_changes(found.due_on))
     return _confidential(_STEPS[action](turn, member, found, rest))
 
 
@@ -286,7 +299,7 @@ def resume(turn: Turn) -> Button | None:
     """Return the way back, where this chat's latest choices belonged to a checklist or led back to one."""
     for button in turn.transaction.latest_buttons(turn.conversation.id):
         if button.action in _STEPS and button.action != "ck_again":
-            return Button(texts.BACK_TO_IT, "ck_next", button.argument.split(":")[0])
+            return Button(member_texts.BACK_TO_IT, "ck_next", button.argument.split(":")[0])
     return None
 
 
@@ -307,3 +320,11 @@ def _checklist(turn: Turn, found: AssessmentRound) -> Checklist:
 def _last_day(found: AssessmentRound) -> date:
     """The last local day on which a response is taken or changed."""
     return local_day(closes_at(found) - timedelta(seconds=1))
+
+
+WORDS: dict[str, Callable[[Turn], Reply]] = {
+    "tu danh gia": begin,
+    "tu soi": begin,
+    "nop": preview,
+    "nop phieu": preview,
+}

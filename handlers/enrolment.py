@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from assessment.model import Member
 from assessment.schedule import local_day
-from handlers import texts
+from handlers import member_texts
 from handlers.messages import Button, Reply, say
 from handlers.services import Turn
 from storage.people import CODE_LENGTH, CODE_LETTERS, Redeemed
@@ -38,48 +38,50 @@ def redeem(turn: Turn, code: str) -> Reply:
     found = people.redeem(turn.message.channel, turn.message.chat_id, code, now=turn.now)
     member = people.member(found.member_id) if found.member_id is not None else None
     if member is None:
-        return say(texts.code_refused(found.result, found.locked_until))
+        return say(member_texts.code_refused(found.result, found.locked_until))
     if found.result is Redeemed.LINKED:
         turn.transaction.audit.note(f"member:{member.id}", "link", turn.message.channel, now=turn.now)
     cell = people.cell(member.cell_id).name
-    greeting = texts.linked(member.name, cell)
+    greeting = member_texts.linked(member.name, cell)
     if has_consented(turn, member):
-        return say(f"{greeting}\n{texts.BEGIN_HINT}")
+        return say(f"{greeting}\n{member_texts.BEGIN_HINT}")
     return ask_consent(greeting)
 
 
 def ask_consent(greeting: str = "") -> Reply:
     """Show what is kept and who sees what, and ask whether the member agrees."""
-    said = f"{greeting}\n{texts.PRIVACY_NOTICE}" if greeting else texts.PRIVACY_NOTICE
-    return say(said, Button(texts.AGREE, "consent"), Button(texts.NOT_NOW, "no_consent"))
+    said = f"{greeting}\n{member_texts.PRIVACY_NOTICE}" if greeting else member_texts.PRIVACY_NOTICE
+    return say(said, Button(member_texts.AGREE, "consent"), Button(member_texts.NOT_NOW, "no_consent"))
 
 
 def unlink(turn: Turn) -> Reply:
     """Take this chat off its member."""
     member = member_in(turn)
     if member is None or not turn.transaction.people.unlink(turn.message.channel, turn.message.chat_id):
-        return say(texts.NOT_LINKED)
+        return say(member_texts.NOT_LINKED)
     # Whoever has this phone next must not find there what was answered on it.
-    turn.transaction.erase_confidential(turn.message.channel, turn.message.chat_id, texts.ERASED_MESSAGE)
+    turn.transaction.erase_confidential(turn.message.channel, turn.message.chat_id, member_texts.ERASED_MESSAGE)
     turn.transaction.audit.note(f"member:{member.id}", "unlink", turn.message.channel, now=turn.now)
-    return say(texts.UNLINKED)
+    return say(member_texts.UNLINKED)
 
 
 def withdraw(turn: Turn) -> Reply:
     """Ask whether consent is to be taken back."""
     member = member_in(turn)
     if member is None:
-        return say(texts.NOT_LINKED)
+        return say(member_texts.NOT_LINKED)
     if not has_consented(turn, member):
-        return say(texts.NOTHING_TO_WITHDRAW)
-    return say(texts.WITHDRAW, Button(texts.CONFIRM_WITHDRAW, "withdraw"), Button(texts.KEEP, "keep"))
+        return say(member_texts.NOTHING_TO_WITHDRAW)
+    return say(
+        member_texts.WITHDRAW, Button(member_texts.CONFIRM_WITHDRAW, "withdraw"), Button(member_texts.KEEP, "keep")
+    )
 
 
 def own_data(turn: Turn) -> Reply:
     """Show a member what is kept about them and who has looked at what they reported."""
     member = member_in(turn)
     if member is None:
-        return say(texts.NOT_LINKED)
+        return say(member_texts.NOT_LINKED)
     people, rounds = turn.transaction.people, turn.transaction.rounds
     cell = people.cell(member.cell_id).name
     begun = rounds.of_member(member.id)
@@ -91,54 +93,56 @@ def own_data(turn: Turn) -> Reply:
         if entry.action == "read reported"
     ]
     chats = len(people.links_of([member.id]))
-    said = texts.own_data(member.name, cell, chats, kept, readers)
+    said = member_texts.own_data(member.name, cell, chats, kept, readers)
     has_content = any(not is_erased for _, _, is_erased in kept)
-    buttons = [Button(texts.ERASE, "erase")] if has_content else []
-    buttons += [Button(texts.TAKE_BACK, "ask_withdraw")] if has_consented(turn, member) else []
+    buttons = [Button(member_texts.ERASE, "erase")] if has_content else []
+    buttons += [Button(member_texts.TAKE_BACK, "ask_withdraw")] if has_consented(turn, member) else []
     return replace(say(said, *buttons), is_confidential=True)
 
 
 def _ask_erase(turn: Turn, _argument: str) -> Reply:
     if member_in(turn) is None:
-        return say(texts.NOT_LINKED)
-    return say(texts.ABOUT_TO_ERASE, Button(texts.CONFIRM_ERASE, "erase_yes"), Button(texts.KEEP, "keep"))
+        return say(member_texts.NOT_LINKED)
+    return say(
+        member_texts.ABOUT_TO_ERASE, Button(member_texts.CONFIRM_ERASE, "erase_yes"), Button(member_texts.KEEP, "keep")
+    )
 
 
 def _erase(turn: Turn, _argument: str) -> Reply:
     member = member_in(turn)
     if member is None:
-        return say(texts.NOT_LINKED)
+        return say(member_texts.NOT_LINKED)
     count = turn.transaction.rounds.erase(member.id, on=local_day(turn.now))
     for link in turn.transaction.people.links_of([member.id]):
-        turn.transaction.erase_confidential(link.channel, link.chat_id, texts.ERASED_MESSAGE)
+        turn.transaction.erase_confidential(link.channel, link.chat_id, member_texts.ERASED_MESSAGE)
     turn.transaction.audit.note(f"member:{member.id}", "erase own", f"responses:{count}", now=turn.now)
-    return say(texts.erased(count))
+    return say(member_texts.erased(count))
 
 
 def _consent(turn: Turn, _argument: str) -> Reply:
     member = member_in(turn)
     if member is None:
-        return say(texts.NOT_LINKED)
+        return say(member_texts.NOT_LINKED)
     turn.transaction.people.consent(member.id, NOTICE, now=turn.now)
     turn.transaction.audit.note(f"member:{member.id}", "consent", NOTICE, now=turn.now)
-    return say(f"{texts.CONSENT_KEPT}\n{texts.BEGIN_HINT}")
+    return say(f"{member_texts.CONSENT_KEPT}\n{member_texts.BEGIN_HINT}")
 
 
 def _no_consent(_turn: Turn, _argument: str) -> Reply:
-    return say(texts.NO_CONSENT)
+    return say(member_texts.NO_CONSENT)
 
 
 def _withdraw(turn: Turn, _argument: str) -> Reply:
     member = member_in(turn)
     if member is None:
-        return say(texts.NOT_LINKED)
+        return say(member_texts.NOT_LINKED)
     turn.transaction.people.withdraw(member.id, now=turn.now)
     turn.transaction.audit.note(f"member:{member.id}", "withdraw consent", NOTICE, now=turn.now)
-    return say(texts.WITHDRAWN)
+    return say(member_texts.WITHDRAWN)
 
 
 def _keep(_turn: Turn, _argument: str) -> Reply:
-    return say(texts.KEPT_AS_IT_WAS)
+    return say(member_texts.KEPT_AS_IT_WAS)
 
 
 ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
@@ -149,4 +153,10 @@ ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
     "ask_withdraw": lambda turn, _argument: withdraw(turn),
     "erase": _ask_erase,
     "erase_yes": _erase,
+}
+WORDS: dict[str, Callable[[Turn], Reply]] = {
+    "cua toi": own_data,
+    "du lieu cua toi": own_data,
+    "go may": unlink,
+    "rut dong y": withdraw,
 }

@@ -1,6 +1,6 @@
 """The words every channel speaks to the handlers: a message in, replies out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
@@ -35,6 +35,8 @@ class BlockKind(Enum):
     QUOTE = "quote"
     CITATION = "citation"
     NOTICE = "notice"
+    # Its text is a file's name and, on the next line, how it is made; see handlers/files.py.
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,14 @@ class Reply:
     @property
     def text(self) -> str:
         """The reply as plain text, a paragraph a block."""
-        return "\n".join(block.text for block in self.blocks)
+        return "\n".join(block.text for block in self.blocks if block.kind is not BlockKind.FILE)
 
 
 def say(text: str, *buttons: Button) -> Reply:
     """Return a reply of one plain paragraph."""
     return Reply((Block(BlockKind.TEXT, text),), buttons)
+
+
+def with_files(reply: Reply, *files: tuple[str, str]) -> Reply:
+    """Return a reply with files, each a name and a recipe; what they hold is made when somebody fetches them."""
+    return replace(reply, blocks=(*reply.blocks, *(Block(BlockKind.FILE, f"{name}\n{made}") for name, made in files)))

@@ -13,7 +13,7 @@ from assessment.schedule import (
     round_state,
     sendable_at,
 )
-from handlers import texts
+from handlers import secretary_texts
 from handlers.messages import Reply, say
 from storage.outbox import Delivery
 from storage.people import Link
@@ -64,5 +64,5 @@ def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> C
     if link is None:
         return Composed(reason="blocked" if links else "not linked")
     cell = transaction.people.cell(found.cell_id).name
-    words = texts.round_announced if delivery.kind == OPENED else texts.reminder
+    words = secretary_texts.round_announced if delivery.kind == OPENED else secretary_texts.reminder
     return Composed(say(words(cell, found.month, found.due_on)), link)

@@ -20,7 +20,7 @@ from assessment.schedule import (
     still_to_hand_in,
 )
 from assessment.steps import focus_of
-from handlers import texts
+from handlers import member_texts, secretary_texts, texts
 from handlers.enrolment import member_in
 from handlers.messages import Button, Reply, say
 from handlers.reminders import DEFAULT_SCHEDULE
@@ -50,14 +50,18 @@ def open_round(turn: Turn) -> Reply:
     month = local_day(turn.now).replace(day=1)
     current = _round_of(turn, found, month)
     if current is not None:
-        return say(texts.round_there(month, current.due_on), *_progress_button())
+        return say(secretary_texts.round_there(month, current.due_on), *_progress_button())
     checklist = _checklist_in_use(turn)
     if checklist is None:
-        return say(texts.NO_CHECKLIST)
+        return say(secretary_texts.NO_CHECKLIST)
     cell = turn.transaction.people.cell(found.cell_id).name
     due_on = _due_on(month)
-    said = texts.about_to_open(cell, month, due_on, checklist)
-    return say(said, Button(texts.CONFIRM_OPEN, "rp_open", f"{month:%Y-%m-%d}"), Button(texts.LEAVE_IT, "rp_leave"))
+    said = secretary_texts.about_to_open(cell, month, due_on, checklist)
+    return say(
+        said,
+        Button(secretary_texts.CONFIRM_OPEN, "rp_open", f"{month:%Y-%m-%d}"),
+        Button(secretary_texts.LEAVE_IT, "rp_leave"),
+    )
 
 
 def progress(turn: Turn) -> Reply:
@@ -67,18 +71,18 @@ def progress(turn: Turn) -> Reply:
         return found
     standing = _standing(turn, found)
     if standing is None:
-        return say(texts.NO_ROUND_YET)
+        return say(secretary_texts.NO_ROUND_YET)
     reachable = standing.reachable
-    buttons = [Button(texts.remind_so_many(len(reachable)), "rp_remind")] if reachable else []
-    buttons += [Button(texts.SUMMARY, "rp_summary")] if _may(turn, found, Data.TOTALS) else []
+    buttons = [Button(secretary_texts.remind_so_many(len(reachable)), "rp_remind")] if reachable else []
+    buttons += [Button(secretary_texts.SUMMARY, "rp_summary")] if _may(turn, found, Data.TOTALS) else []
     talks = sum(response.wants_talk for response in standing.responses) if _may(turn, found, Data.TALK_WISH) else None
     cell = turn.transaction.people.cell(found.cell_id).name
-    return say(texts.standing(cell, standing_names(standing), talks, _days_left(turn, standing)), *buttons)
+    return say(secretary_texts.standing(cell, standing_names(standing), talks, _days_left(turn, standing)), *buttons)
 
 
-def standing_names(standing: Standing) -> texts.StandingNames:
+def standing_names(standing: Standing) -> secretary_texts.StandingNames:
     """Return the names a progress report shows."""
-    return texts.StandingNames(
+    return secretary_texts.StandingNames(
         month=standing.round.month,
         due_on=standing.round.due_on,
         handed_in=len(standing.handed_in),
@@ -96,15 +100,15 @@ def remind(turn: Turn) -> Reply:
         return found
     standing = _standing(turn, found)
     if standing is None or round_state(standing.round, turn.now) is RoundState.CLOSED:
-        return say(texts.NO_ROUND_YET)
+        return say(secretary_texts.NO_ROUND_YET)
     reachable = standing.reachable
     if not reachable:
-        return say(texts.NOBODY_TO_REMIND)
+        return say(secretary_texts.NOBODY_TO_REMIND)
     at = sendable_at(turn.now, DEFAULT_SCHEDULE)
     return say(
-        texts.about_to_remind(len(reachable), at, is_now=at <= turn.now),
-        Button(texts.CONFIRM_REMIND, "rp_remind_yes", str(standing.round.id)),
-        Button(texts.LEAVE_IT, "rp_leave"),
+        secretary_texts.about_to_remind(len(reachable), at, is_now=at <= turn.now),
+        Button(secretary_texts.CONFIRM_REMIND, "rp_remind_yes", str(standing.round.id)),
+        Button(secretary_texts.LEAVE_IT, "rp_leave"),
     )
 
 
@@ -115,7 +119,7 @@ def summary(turn: Turn) -> Reply:
         return found
     standing = _standing(turn, found)
     if standing is None:
-        return say(texts.NO_ROUND_YET)
+        return say(secretary_texts.NO_ROUND_YET)
     rounds, round_ = turn.transaction.rounds, standing.round
     checklist = turn.services.checklists[round_.checklist_id, round_.checklist_version]
     viewer, subject = _viewer(turn, found), _cell_subject(turn, found)
@@ -134,7 +138,7 @@ def summary(turn: Turn) -> Reply:
     if counted:
         rounds.note_totals(round_.id, len(responses))
     cell = turn.transaction.people.cell(found.cell_id).name
-    said = say(texts.summary(cell, standing_names(standing), reported, counted, checklist))
+    said = say(secretary_texts.summary(cell, standing_names(standing), reported, counted, checklist))
     return replace(said, is_confidential=True)
 
 
@@ -156,14 +160,16 @@ def _open(turn: Turn, argument: str) -> Reply:
         focus=focus_of(checklist, month),
     )
     if not is_new:
-        return say(texts.round_there(month, opened.due_on), *_progress_button())
+        return say(secretary_texts.round_there(month, opened.due_on), *_progress_button())
     members = turn.transaction.people.members_of(found.cell_id)
     told = [member.id for member in participants(opened, members, [], day=today) if member.has_phone]
     at = sendable_at(turn.now, DEFAULT_SCHEDULE)
     turn.transaction.outbox.queue(opened.id, OPENED, told, due_at=at, expires_at=closes_at(opened))
     linked = {link.member_id for link in turn.transaction.people.links_of(told)}
     turn.transaction.audit.note(f"member:{found.id}", "open round", f"round:{opened.id}", now=turn.now)
-    return say(texts.round_opened(month, opened.due_on, len(linked), len(told) - len(linked)), *_progress_button())
+    return say(
+        secretary_texts.round_opened(month, opened.due_on, len(linked), len(told) - len(linked)), *_progress_button()
+    )
 
 
 def _remind(turn: Turn, argument: str) -> Reply:
@@ -188,19 +194,19 @@ def _remind(turn: Turn, argument: str) -> Reply:
             last_manual_at=max(before, default=None),
         )
     except AlreadyReminded as error:
-        return say(texts.already_reminded(error.again_at))
+        return say(secretary_texts.already_reminded(error.again_at))
     except RoundClosed:
-        return say(texts.NO_ROUND_YET)
+        return say(secretary_texts.NO_ROUND_YET)
     ids = [member.id for member in standing.reachable]
     # A reminder by hand that waits for the morning must not come after the round is over.
     kind = f"{_BY_HAND}-{local_day(at):%Y-%m-%d}"
     turn.transaction.outbox.queue(standing.round.id, kind, ids, due_at=at, expires_at=closes_at(standing.round))
     turn.transaction.audit.note(f"member:{found.id}", "remind", f"round:{standing.round.id}", now=turn.now)
-    return say(texts.reminded(len(ids), at, is_now=at <= turn.now))
+    return say(secretary_texts.reminded(len(ids), at, is_now=at <= turn.now))
 
 
 def _leave(_turn: Turn, _argument: str) -> Reply:
-    return say(texts.LEFT_AS_IT_WAS)
+    return say(secretary_texts.LEFT_AS_IT_WAS)
 
 
 ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
@@ -213,15 +219,23 @@ ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
 }
 
 
+WORDS: dict[str, Callable[[Turn], Reply]] = {
+    "mo ky": open_round,
+    "tien do": progress,
+    "nhac": remind,
+    "bao cao": summary,
+}
+
+
 def _secretary(turn: Turn, data: Data | None = None) -> Member | Reply:
     """Return the member who asks, if the table lets them; else what to say. Without data, only a secretary may."""
     member = member_in(turn)
     if member is None:
-        return say(texts.NOT_LINKED)
+        return say(member_texts.NOT_LINKED)
     if data is None and Role.SECRETARY not in member.roles:
-        return say(texts.ONLY_SECRETARY)
+        return say(secretary_texts.ONLY_SECRETARY)
     if data is not None and not _may(turn, member, data):
-        return say(texts.ONLY_SECRETARY)
+        return say(secretary_texts.ONLY_SECRETARY)
     return member
 
 
@@ -282,4 +296,4 @@ def _days_left(turn: Turn, standing: Standing) -> int:
 
 
 def _progress_button() -> tuple[Button, ...]:
-    return (Button(texts.PROGRESS, "rp_progress"),)
+    return (Button(secretary_texts.PROGRESS, "rp_progress"),)

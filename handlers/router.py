@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from handlers import checklist, enrolment, reports, texts
+from handlers import checklist, enrolment, files, reports, texts
 from handlers.browse import open_documents, open_outline, press
+from handlers.files import File
 from handlers.messages import IncomingMessage, Reply, say
 from handlers.question import CHOICES_AT_MOST, answer_question, from_topic, to_topic
 from handlers.services import Services, Turn
@@ -33,6 +34,18 @@ def handle(
     if now_about is not topic:
         transaction.save_topic(conversation.id, from_topic(now_about), now=message.sent_at)
     return [reply]
+
+
+def make_file(
+    message: IncomingMessage,
+    conversation: Conversation,
+    transaction: Transaction,
+    name: str,
+    recipe: str,
+    services: Services,
+) -> File | None:
+    """Return a file of one of our messages, for the chat that asks for it; None where it is not for this chat."""
+    return files.make(Turn(message, conversation, None, transaction, services), name, recipe)
 
 
 def is_confidential(message: IncomingMessage, conversation: Conversation, transaction: Transaction) -> bool:
@@ -79,7 +92,7 @@ def _press(turn: Turn, button: StoredButton | None) -> _Opened:
         return say(texts.BUTTON_EXPIRED), turn.topic
     if checklist.is_step(button.action):
         return checklist.press(turn, button.action, button.argument), turn.topic
-    act = enrolment.ACTIONS.get(button.action) or reports.ACTIONS.get(button.action)
+    act = _ACTIONS.get(button.action)
     if act is not None:
         return act(turn, button.argument), turn.topic
     return press(button.action, button.argument, turn.topic, turn.services.knowledge)
@@ -152,6 +165,8 @@ def _beside(handler: Callable[[Turn], Reply]) -> Callable[[Turn], _Opened]:
     return lambda turn: (handler(turn), turn.topic)
 
 
+# Each says which words open it.
+_ROOMS = (checklist, enrolment, reports)
 _COMMANDS: dict[str, Callable[[Turn], _Opened]] = {
     "start": _start,
     "bat dau": _start,
@@ -166,16 +181,8 @@ _COMMANDS: dict[str, Callable[[Turn], _Opened]] = {
     "dung": _stop,
     "dung lai": _stop,
     "stop": _stop,
-    "tu danh gia": _beside(checklist.begin),
-    "tu soi": _beside(checklist.begin),
-    "nop": _beside(checklist.preview),
-    "nop phieu": _beside(checklist.preview),
-    "cua toi": _beside(enrolment.own_data),
-    "du lieu cua toi": _beside(enrolment.own_data),
-    "go may": _beside(enrolment.unlink),
-    "rut dong y": _beside(enrolment.withdraw),
-    "mo ky": _beside(reports.open_round),
-    "tien do": _beside(reports.progress),
-    "nhac": _beside(reports.remind),
-    "bao cao": _beside(reports.summary),
+    **{word: _beside(act) for module in _ROOMS for word, act in module.WORDS.items()},
+}
+_ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
+    action: act for module in (enrolment, reports) for action, act in module.ACTIONS.items()
 }

@@ -12,6 +12,24 @@ from storage.store import Conversation, Transaction
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """What a deployer has set, as far as handlers need it.
+
+    Attributes:
+        admins: chats that are administrators from the start, as channel:chat.
+        decision: what a committee has decided in writing about who sees all answers ("Nghị quyết số …"); None where
+            it has decided nothing.
+        web_address: where members reach the web page, for printed codes; None where it is not known.
+        telegram_name: the bot's name there, without "@"; None where there is none.
+    """
+
+    admins: frozenset[str] = frozenset()
+    decision: str | None = None
+    web_address: str | None = None
+    telegram_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Built once by bot/app.py and handed to every handler.
 
@@ -21,6 +39,7 @@ class Services:
 
     knowledge: KnowledgeBase
     checklists: Mapping[tuple[str, int], Checklist] = field(default_factory=dict)
+    options: Options = Options()
 
 
 @dataclass(frozen=True, slots=True)

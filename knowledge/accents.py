@@ -164,6 +164,11 @@ class Restorer:
         }
         self._slips = lru_cache(maxsize=4096)(self._find_slips)
 
+    @property
+    def foreign(self) -> frozenset[str]:
+        """Words that are no Vietnamese but occur often enough to be no slips, without accents."""
+        return self._model.words
+
     def restore(self, text: str) -> str:
         """Return the text as it was meant; a text with all its accents stays as it is."""
         found = list(_WORD.finditer(text))

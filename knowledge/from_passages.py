@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ _MOSTLY = 0.5
 # A cosine below which a passage is about something else.
 _FAR = 0.25
 _REMEMBERED = 2000
+_PRIORS_KEPT = 200
 _LEAST_WORDS = 3
 _SEVERAL = re.compile(
     r"\b(?:liet ke|tong hop|so sanh|nhung (?:van ban|quy dinh|muc|cho|doan|noi dung|diem) nao"
@@ -134,6 +136,7 @@ class PassageAnswers:
         }
         self._notes = {p.id for p in self._searched if p.headings and _NOTE.match(fold(p.headings[-1]))}
         self._citing = {record.passage_id for record in shelf.graph.records}
+        self._prior = lru_cache(maxsize=_PRIORS_KEPT)(self.prior)
 
     def _is_articled(self, document_id: str) -> bool:
         """Whether most of a document's parts are articles."""
@@ -246,10 +249,11 @@ class PassageAnswers:
         return self._shelf.documents[passage.document_id].is_plan
 
     def _look_by_sentence(self, query: Query, prior: NDArray[np.float32], *, plan_first: bool) -> "_Looked | None":
-        sentences = [self._search.parse(part) for part in _SENTENCE.split(query.text)]
-        telling = [sentence for sentence in sentences if sum(sentence.is_content) >= _LEAST_WORDS]
+        sentences = _SENTENCE.split(query.text)
         if len(sentences) < 2:
             return None
+        parsed = [self._search.parse(sentence) for sentence in sentences]
+        telling = [sentence for sentence in parsed if sum(sentence.is_content) >= _LEAST_WORDS]
         looked = [
             found for found in (self._look(sentence, prior, plan_first=plan_first) for sentence in telling) if found
         ]
@@ -263,8 +267,9 @@ class PassageAnswers:
 
     def _parts(self, query: Query, prior: NDArray[np.float32], *, plan_first: bool) -> "list[_Looked]":
         """Look for each part of a question in several parts; empty unless they lead to different passages."""
-        parts = [self._search.parse(part) for part in _PART.split(query.text)]
-        if len(parts) < 2 or any(sum(part.is_content) < _LEAST_WORDS for part in parts):
+        split = _PART.split(query.text)
+        parts = [self._search.parse(part) for part in split] if len(split) > 1 else []
+        if not parts or any(sum(part.is_content) < _LEAST_WORDS for part in parts):
             return []
         looked = [self._look(part, prior, plan_first=plan_first) for part in parts]
         found = [one for one in looked if one and self._answers(one.query, one)]
@@ -426,7 +431,7 @@ class PassageAnswers:
         without: str | None = None,
     ) -> NDArray[np.float32]:
         """Return [n]: how likely each passage is for a question before its content is looked at; see prior."""
-        return self.prior(
+        return self._prior(
             self.named(mentions),
             section=section,
             near=near,
@@ -482,7 +487,10 @@ class PassageAnswers:
             # Where an old text and its successor say the same, the one that the plan cites is shown, with a notice.
             return digest if document.cited_in_plan else 0.95 * digest
 
-        return np.array([weigh(passage) for passage in self._searched], dtype=np.float32)
+        found = np.array([weigh(passage) for passage in self._searched], dtype=np.float32)
+        # It is kept for the next question of the same kind.
+        found.setflags(write=False)
+        return found
 
     def named(self, mentions: Sequence[Mention]) -> tuple[str, ...]:
         """Documents of the store that mentions can mean and that have a text to search; the plan goes on its own."""

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 from knowledge.text import fold
 
@@ -19,6 +20,7 @@ _VNI_LETTERS = [("d9", "đ"), ("a6", "â"), ("e6", "ê"), ("o6", "ô"), ("a8", "
 _HELD_DOWN = re.compile(r"(.)\1{2,}")
 _NUMBERED_WORD = re.compile(r"\b(dieu|điều|khoan|khoản|muc|mục|phan|phần|chuong|chương)(\d+)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
+_NO_VOWELS_TOGETHER = re.compile(r"(?<!g)iư|[aeouy]ư")
 
 
 def is_syllable(word: str) -> bool:
@@ -26,14 +28,22 @@ def is_syllable(word: str) -> bool:
     return _SYLLABLE.fullmatch(fold(word)) is not None
 
 
-def mend_typing(text: str) -> str:
+def mend_typing(text: str, foreign: Collection[str] = ()) -> str:
     """Return text with Telex and VNI leftovers turned into letters; words that read well stay untouched.
+
+    Args:
+        foreign: words in small letters that are no Vietnamese but are written ("visa", "test"); they are mended only
+            in a text whose other words show that its keyboard leaves accents as letters.
 
     >>> mend_typing("ddangr vieen ddieu5")
     'đảng viên điệu'
     """
     text = _NUMBERED_WORD.sub(r"\1 \2", text)
-    return _WORD.sub(lambda found: _mend_word(found[0]), text)
+    mended = {word: _mend_word(word) for word in _WORD.findall(text)}
+    doubtful = {word for word in mended if word.lower() in foreign}
+    if not text.isascii() or all(mended[word] == word for word in mended if word not in doubtful):
+        mended.update((word, word) for word in doubtful)
+    return _WORD.sub(lambda found: mended[found[0]], text)
 
 
 def _mend_word(word: str) -> str:
@@ -45,7 +55,7 @@ def _mend_word(word: str) -> str:
         return short
     for decode in (_from_telex, _from_vni):
         decoded = decode(word.lower())
-        if decoded is not None and is_syllable(decoded):
+        if decoded is not None and is_syllable(decoded) and not _NO_VOWELS_TOGETHER.search(decoded):
             return decoded
     return word
 

@@ -40,8 +40,9 @@ class LexicalIndex:
         self.size = size
         self.vocabulary = sorted(t for t in self._ids if t and t[0] not in "=*" and "_" not in t)
         self.ambiguous = ambiguous
-        counts = np.diff(retriever.scores["indptr"])
-        self._frequency = counts
+        counts = np.maximum(np.diff(retriever.scores["indptr"]), 1)
+        self._idf = np.log(1 + (size - counts + 0.5) / (counts + 0.5))
+        self._idf_of_one = float(np.log(1 + (size - 0.5) / 1.5))
 
     @classmethod
     def build(cls, texts: Sequence[str], function_words: frozenset[str]) -> "LexicalIndex":
@@ -66,8 +67,7 @@ class LexicalIndex:
     def idf(self, token: str) -> float:
         """Return how rare a token is, in nats; a token no text holds is as rare as one that a single text holds."""
         index = self._ids.get(token)
-        frequency = max(1, int(self._frequency[index])) if index is not None else 1
-        return float(np.log(1 + (self.size - frequency + 0.5) / (frequency + 0.5)))
+        return float(self._idf[index]) if index is not None else self._idf_of_one
 
     def knows(self, token: str) -> bool:
         """Whether any text holds the token."""
@@ -75,18 +75,15 @@ class LexicalIndex:
 
     def own_scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return how much there is to be found in each text: the idf of its tokens, summed, [len(texts)]."""
-        counts = np.maximum(self._frequency, 1)
-        idf = np.log(1 + (self.size - counts + 0.5) / (counts + 0.5))
         found = [[self._ids[token] for token in index_tokens(text) if token in self._ids] for text in texts]
-        return np.asarray([idf[ids].sum() for ids in found], dtype=np.float32)
+        return np.asarray([self._idf[ids].sum() for ids in found], dtype=np.float32)
 
     def scores(self, query: Query) -> NDArray[np.float32]:
         """Return the BM25 score of every text, [n], higher for better; expansions count by their weights."""
         total = self.scores_of(query_tokens(query))
         by_weight: dict[float, list[str]] = defaultdict(list)
         for expansion in query.expansions:
-            folded = [fold(token) for token in expansion.tokens]
-            by_weight[expansion.weight].extend([*folded, *pairs(folded)])
+            by_weight[expansion.weight].extend([*expansion.folded, *expansion.pairs])
         for weight, tokens in by_weight.items():
             total = total + np.float32(weight) * self.scores_of(tokens)
         return total

@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
+from knowledge.keyboard import is_syllable
 from knowledge.model import KnowledgeError
-from knowledge.text import accented_key, fold, syllables
+from knowledge.text import accented_key, fold, pairs, syllables
 
 LEXICON_FILE = Path(__file__).parent / "lexicon.yaml"
 # How much a canonical form counts beside the words that were really typed.
@@ -27,6 +28,7 @@ class Expansion:
 
     Attributes:
         tokens: syllables of the formal wording, accents kept.
+        folded, pairs: the same without accents, and their neighbouring pairs.
         weight: how much it counts beside the question's own words, above 0, at most 1.
         start, end: the part of the question it stands for, in tokens, end exclusive.
     """
@@ -35,6 +37,8 @@ class Expansion:
     weight: float
     start: int
     end: int
+    folded: tuple[str, ...]
+    pairs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ class _Entry:
     folded: tuple[str, ...]
     canonical: tuple[str, ...]
     weight: float
+    in_capitals: bool
+
+    def standing_for(self, start: int, end: int) -> Expansion:
+        meant = tuple(fold(token) for token in self.canonical)
+        return Expansion(self.canonical, self.weight, start, end, meant, tuple(pairs(meant)))
 
 
 class LexiconError(KnowledgeError):
@@ -116,17 +125,25 @@ class Lexicon:
             return
         folded = tuple(fold(token) for token in tokens)
         keys = tuple(accented_key(token) for token in tokens)
-        self._by_words[folded].append(_Entry(keys, folded, tuple(syllables(canonical)), weight))
+        # "TƯ", "CƯ", "ĐU" are abbreviations; "tư", "cư", "du" are words.
+        in_capitals = term.isupper() and is_syllable(term)
+        self._by_words[folded].append(_Entry(keys, folded, tuple(syllables(canonical)), weight, in_capitals))
         self._longest = max(self._longest, len(folded))
 
-    def expand(self, tokens: Sequence[str]) -> list[Expansion]:
+    def expand(self, typed: Sequence[str]) -> list[Expansion]:
         """Return formal wordings for parts of a question, in the order of those parts.
 
-        An accented word of the question only meets the same accented word; an unaccented one meets both.
+        An accented word of the question only meets the same accented word; an unaccented one meets both. An
+        abbreviation that reads like a word is only met in capitals, in a question that is not all capitals.
+
+        Args:
+            typed: the syllables of the question as they were typed.
         """
-        folded = [fold(token) for token in tokens]
-        keys = [accented_key(token) for token in tokens]
-        return list(self._matches(folded, keys))
+        folded = [fold(token) for token in typed]
+        keys = [accented_key(token.lower()) for token in typed]
+        shouted = len(typed) > 1 and all(token.isupper() or token.isdecimal() for token in typed)
+        capitals = [token.isupper() and not shouted for token in typed]
+        return list(self._matches(folded, keys, capitals))
 
     def unclear_names(self, tokens: Sequence[str]) -> list[tuple[str, ...]]:
         """Return the meanings of each name in a question that several documents go by and no default settles."""
@@ -137,16 +154,16 @@ class Lexicon:
             if any(folded[i : i + len(name)] == name for i in range(len(folded)))
         ]
 
-    def _matches(self, folded: list[str], keys: list[str]) -> Iterator[Expansion]:
+    def _matches(self, folded: list[str], keys: list[str], capitals: list[bool]) -> Iterator[Expansion]:
         seen: set[tuple[tuple[str, ...], int]] = set()
         spans = itertools.product(range(len(folded)), range(1, self._longest + 1))
         for start, end in ((start, start + length) for start, length in spans if start + length <= len(folded)):
             for entry in self._by_words.get(tuple(folded[start:end]), ()):
-                if (entry.canonical, start) in seen:
+                if (entry.canonical, start) in seen or (entry.in_capitals and not all(capitals[start:end])):
                     continue
                 if all(k in {e, f} for k, e, f in zip(keys[start:end], entry.keys, entry.folded, strict=True)):
                     seen.add((entry.canonical, start))
-                    yield Expansion(entry.canonical, entry.weight, start, end)
+                    yield entry.standing_for(start, end)
 
 
 def load_lexicon(path: Path = LEXICON_FILE) -> Lexicon:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from knowledge.accents import Restorer
 from knowledge.keyboard import mend_typing
 from knowledge.lexicon import Expansion, Lexicon
-from knowledge.text import accented_key, clean, collapse, fold, syllable_spans, syllables
+from knowledge.text import accented_key, clean, collapse, fold, syllable_spans
 
 SEARCHED_CHARACTERS = 1000
 _LEAST_ASKED = 3
@@ -42,13 +42,14 @@ def parse_query(
         keep_unaccented: folded syllables that also write a content word of the documents ("dang" is đang but also
             Đảng); typed without accents they are not dropped as function words.
     """
-    mended = mend_typing(collapse(clean(text))[:SEARCHED_CHARACTERS])
+    mended = mend_typing(collapse(clean(text))[:SEARCHED_CHARACTERS], restorer.foreign if restorer else ())
     if restorer is not None:
         mended = restorer.restore(mended)
-    tokens = tuple(syllables(mended))
+    typed = [mended[start:end] for start, end in syllable_spans(mended)]
+    tokens = tuple(word.lower() for word in typed)
     folded = tuple(fold(token) for token in tokens)
     small_talk = _small_talk(folded, lexicon)
-    expansions = tuple(lexicon.expand(tokens))
+    expansions = tuple(lexicon.expand(typed))
 
     def carries_content(position: int) -> bool:
         token = tokens[position]

@@ -108,7 +108,6 @@ class Quoter:
         asked |= {pair for i, pair in enumerate(pairs(query.folded)) if query.is_content[i] or query.is_content[i + 1]}
         weight = sum(self._lexical.idf(token) for token in asked & held)
         for expansion in query.expansions:
-            meant = [fold(token) for token in expansion.tokens]
-            found = [p for p in [*meant, *pairs(meant)] if p in held]
+            found = [part for part in (*expansion.folded, *expansion.pairs) if part in held]
             weight += expansion.weight * sum(self._lexical.idf(token) for token in found) / 2
         return weight

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from embeddings import cache
 from embeddings.encoder import Encoder
@@ -32,7 +33,7 @@ _FORMAT = "2"
 _MODES = {"bm25", "dense", "hybrid"}
 _NEAR_QUOTE_CANDIDATES = 20
 # Candidates that are compared word by word.
-_CLOSELY = 100
+_CLOSELY = 60
 _FOLDED_KEPT = 2000
 _DIGITS = 4
 
@@ -274,6 +275,8 @@ def build_search(
     Raises:
         CacheError: the folder cannot be written.
     """
+    # A query's sums are small: further threads of BLAS wait for the next one busily, and faiss goes without a core.
+    threadpool_limits(limits=1, user_api="blas")
     restorer = Restorer(load_accents(), lexicon.short_forms, lexicon.names)
 
     def build_indexes() -> Indexes:

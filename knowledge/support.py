@@ -122,8 +122,7 @@ def _explained(query: Query, held: frozenset[str]) -> set[int]:
     """Positions of words whose formal wording the text holds."""
     positions: set[int] = set()
     for expansion in query.expansions:
-        meant = [fold(token) for token in expansion.tokens]
-        features = pairs(meant) or meant
+        features = expansion.pairs or expansion.folded
         if sum(feature in held for feature in features) >= _EXPLAINED * len(features):
             positions.update(range(expansion.start, expansion.end))
     return positions

@@ -23,7 +23,7 @@ from knowledge.text import clean, collapse, syllables
 QUESTIONS_FOLDER = Path(__file__).parent / "questions"
 UNCOVERED = "?"
 # Passages, and views of each, that are looked at word by word.
-_CONSIDERED, _CLOSEST = 80, 2
+_CONSIDERED, _CLOSEST = 50, 2
 
 
 Seen = tuple[float, float, float]
@@ -118,7 +118,7 @@ class ViewIndex:
         self._passages = sorted(set(owners))
         # The views of a passage stand next to each other.
         self._starts = np.searchsorted(owners, self._passages)
-        self._ends = np.append(self._starts[1:], len(views))
+        self._owners = np.searchsorted(self._passages, owners)
         self._lexical, self._vectors, self._own, self._late = lexical, vectors, own, late
 
     @classmethod
@@ -167,25 +167,26 @@ class ViewIndex:
         by_dense = np.maximum.reduceat(dense, self._starts)
         by_late = np.zeros(len(self._passages), dtype=np.float32)
         if self._late is not None:
-            near = np.argsort(-np.maximum.reduceat(both, self._starts), kind="stable")[:_CONSIDERED]
-            nearest = [
-                number
-                for passage in near.tolist()
-                for number in _top(both, int(self._starts[passage]), int(self._ends[passage]))
-            ]
-            late = self._late.scores(query.asked, nearest)
-            np.maximum.at(by_late, np.searchsorted(self._starts, nearest, side="right") - 1, late)
+            nearest = self._nearest(both)
+            late = self._late.scores(query.asked, nearest.tolist())
+            np.maximum.at(by_late, self._owners[nearest], late)
         seen = zip(by_words.tolist(), by_dense.tolist(), by_late.tolist(), strict=True)
         return dict(zip(self._passages, seen, strict=True))
+
+    def _nearest(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return where the _CLOSEST highest scores of each of the _CONSIDERED best passages stand."""
+        best = np.maximum.reduceat(scores, self._starts)
+        near = np.zeros(len(best), dtype=bool)
+        near[np.argsort(-best, kind="stable")[:_CONSIDERED]] = True
+        theirs = np.flatnonzero(near[self._owners])
+        theirs = theirs[np.lexsort((-scores[theirs], self._owners[theirs]))]
+        owners = self._owners[theirs]
+        rank = np.arange(len(theirs)) - np.searchsorted(owners, owners)
+        nearest: NDArray[np.int64] = theirs[rank < _CLOSEST]
+        return nearest
 
 
 def nearest_uncovered(seen: Mapping[str, Seen]) -> Seen:
     """Return how near a question is to what the documents leave open, by words, as encoded, word by word."""
     open_ = [one for passage_id, one in seen.items() if passage_id.startswith(UNCOVERED)]
     return (max(o[0] for o in open_), max(o[1] for o in open_), max(o[2] for o in open_)) if open_ else (0.0, 0.0, 0.0)
-
-
-def _top(scores: NDArray[np.float32], start: int, end: int) -> list[int]:
-    """Return where the highest scores between start and end stand."""
-    best = np.argsort(-scores[start:end], kind="stable")[:_CLOSEST] + start
-    return [int(number) for number in best]

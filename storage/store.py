@@ -13,6 +13,7 @@ from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
 from storage.audit import Audit
+from storage.confirmations import Confirmations
 from storage.database import insert_unless_there, session
 from storage.outbox import Outbox
 from storage.people import People
@@ -22,6 +23,7 @@ from storage.vault import Sealed, Vault
 
 # Read aloud, typed or logged, an id should not be mistaken: no vowels, no look-alikes.
 _SEALED = "sealed"
+_FILE = "file"
 _ID_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 
 
@@ -68,7 +70,13 @@ class StoredMessage:
     @property
     def text(self) -> str:
         """The message as plain text, a paragraph a block."""
-        return "\n".join(text for _, text in self.blocks)
+        return "\n".join(text for kind, text in self.blocks if kind != _FILE)
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """The files that go with it: (name, recipe); see handlers/files.py."""
+        parts = (text.partition("\n") for kind, text in self.blocks if kind == _FILE)
+        return tuple((name, recipe) for name, _, recipe in parts)
 
 
 class Store:
@@ -89,7 +97,7 @@ class Transaction:
     """Reads and writes that are kept together or not at all.
 
     Attributes:
-        people, rounds, outbox, audit: the tables of the monthly assessment.
+        people, rounds, outbox, audit, checklists: the tables of the monthly assessment.
     """
 
     def __init__(self, opened: Session, vault: Vault) -> None:
@@ -99,6 +107,7 @@ class Transaction:
         self.rounds = Rounds(opened, vault)
         self.outbox = Outbox(opened)
         self.audit = Audit(opened)
+        self.checklists = Confirmations(opened)
 
     def conversation(self, channel: str, chat_id: str, *, now: datetime) -> Conversation:
         """Return the conversation of a chat, begun if it is new, locked until the transaction ends."""
@@ -210,6 +219,11 @@ class Transaction:
             return ()
         rows = self._session.scalars(select(ButtonRow).filter_by(message_id=message_id).order_by(ButtonRow.ordinal))
         return tuple(self._to_button(row) for row in rows)
+
+    def message(self, conversation_id: int, message_id: int) -> StoredMessage | None:
+        """Return a message of this conversation; another chat's message is as good as none."""
+        row = self._session.scalar(select(MessageRow).filter_by(id=message_id, conversation_id=conversation_id))
+        return self._with_buttons([row])[0] if row else None
 
     def history(self, conversation_id: int, *, after: int = 0, limit: int = 200) -> list[StoredMessage]:
         """Return the latest messages with an id above `after`, oldest first, at most `limit`."""

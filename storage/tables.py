@@ -256,6 +256,17 @@ class ItemResponseRow(Base):
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class ConfirmationRow(Base):
+    """A version of a checklist that an admin has confirmed for use."""
+
+    __tablename__ = "checklist_confirmations"
+
+    checklist_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    confirmed_by: Mapped[str] = mapped_column(String(160))
+    confirmed_on: Mapped[date] = mapped_column()
+
+
 class DeliveryRow(Base):
     """A message that somebody is to hear once; see storage/outbox.py."""
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 from bot.channels.base import DeliveryError
@@ -33,6 +34,7 @@ class Console:
         self._store = store
         self._now: datetime | None = None
         self._blocked: set[str] = set()
+        self._folder: TemporaryDirectory[str] | None = None
 
     def talk(self, lines: Iterable[str], out: TextIO) -> None:
         """Hold a conversation with a person, until the lines end."""
@@ -40,7 +42,8 @@ class Console:
             text = line.rstrip("\n")
             if text.strip():
                 for message in self._send(_PERSON, text=text):
-                    out.write(f"{draw(message)}\n\n")
+                    files = "".join(f"\n{path}" for path in self._files(_PERSON, message))
+                    out.write(f"{draw(message)}{files}\n\n")
                 out.flush()
 
     def drive(self, lines: Iterable[str], out: TextIO) -> None:
@@ -85,7 +88,7 @@ class Console:
                 sent = self._send(user, file_name=Path(path).name)
             case _:
                 raise CommandError("expected user with text, choose, tap or file; or now, block, unblock")
-        return {"messages": [] if user in self._blocked else [_as_json(user, message) for message in sent]}
+        return {"messages": [] if user in self._blocked else [self._told(user, message) for message in sent]}
 
     def _run_due(self) -> list[dict[str, Any]]:
         """Run what is due by the clock; return the messages that reached somebody."""
@@ -94,11 +97,32 @@ class Console:
         async def send(link: Link, message: StoredMessage) -> None:
             if link.chat_id in self._blocked:
                 raise DeliveryError("blocked", permanent=True)
-            delivered.append(_as_json(link.chat_id, message))
+            delivered.append(self._told(link.chat_id, message))
 
         if self._now is not None:
             asyncio.run(Scheduler(self._store, send).run_due(self._now))
         return delivered
+
+    def _told(self, user: str, message: StoredMessage) -> dict[str, Any]:
+        return _as_json(user, message, [{"name": path.name, "path": str(path)} for path in self._files(user, message)])
+
+    def _files(self, user: str, message: StoredMessage) -> list[Path]:
+        """Write the files of a message where only this account reads them, for as long as the program runs."""
+        written = []
+        for number in range(1, len(message.files) + 1):
+            made = self._gateway.file_of(self.name, user, message.id, number, now=self._clock())
+            if made is None:
+                continue
+            if self._folder is None:
+                self._folder = TemporaryDirectory(prefix="tu-soi-")
+            path = Path(self._folder.name) / f"{message.id}-{number}" / made.name
+            path.parent.mkdir()
+            path.write_bytes(made.content)
+            written.append(path)
+        return written
+
+    def _clock(self) -> datetime:
+        return self._now or datetime.now(UTC)
 
     def _set_clock(self, when: str) -> None:
         try:
@@ -128,7 +152,7 @@ class Console:
             chat_id=user,
             external_id=secrets.token_hex(8),
             text=text,
-            sent_at=self._now or datetime.now(UTC),
+            sent_at=self._clock(),
             button_id=button_id,
             file_name=file_name,
         )
@@ -150,15 +174,15 @@ def _is_file(path: str) -> bool:
 def draw(message: StoredMessage) -> str:
     """Return a message as plain text, its choices numbered below."""
     choices = (f"[{button.ordinal}] {button.label}" for button in message.buttons)
-    return "\n".join([*(text for _, text in message.blocks), *choices])
+    return "\n".join([message.text, *choices])
 
 
-def _as_json(user: str, message: StoredMessage) -> dict[str, Any]:
+def _as_json(user: str, message: StoredMessage, files: list[dict[str, str]]) -> dict[str, Any]:
     return {
         "to": user,
         "text": message.text,
         "choices": [button.label for button in message.buttons],
         "choice_ids": [button.id for button in message.buttons],
         "edits": None,
-        "files": [],
+        "files": files,
     }

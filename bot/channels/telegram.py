@@ -103,6 +103,17 @@ def is_addressed(message: Message, username: str) -> bool:
     return False
 
 
+def _undelivered(error: TelegramError) -> DeliveryError:
+    """Say what a refusal means for the message that was being sent."""
+    if isinstance(error, (Forbidden, ChatMigrated)):
+        return DeliveryError(f"the chat is closed to us: {_name(error)}", permanent=True)
+    if isinstance(error, MaybeDelivered):
+        return DeliveryError("timed out", permanent=False, maybe_delivered=True)
+    if isinstance(error, BadRequest):
+        return DeliveryError(f"telegram refused the message: {error.message.lower()}", permanent=True)
+    return DeliveryError(f"telegram cannot be reached: {_name(error)}", permanent=False)
+
+
 class _ChatLocks:
     """A lock for each chat, kept for as long as somebody holds or awaits it."""
 
@@ -180,7 +191,8 @@ def render(message: StoredMessage) -> list[Drawn]:
     Labels begin with their number, since the number may be typed as well. A choice too long for its button is
     written out above it; with nothing else to say all choices are, because Telegram takes no message without text.
     """
-    blocks = [(BlockKind(kind), _well_formed(text).strip()) for kind, text in message.blocks]
+    kinds = [(BlockKind(kind), _well_formed(text).strip()) for kind, text in message.blocks]
+    blocks = [(kind, text) for kind, text in kinds if kind is not BlockKind.FILE]
     blocks = [(kind, f"⚠️ {text}" if kind is BlockKind.NOTICE else text) for kind, text in blocks if text]
     shown, labels = message.buttons[:BUTTONS_LIMIT], [_label(button) for button in message.buttons]
     written_out = [label for n, label in enumerate(labels) if not blocks or n >= len(shown) or len(label) > LABEL_LIMIT]
@@ -360,6 +372,8 @@ class Telegram:
         async with self._sending.of(chat_id):
             for part in render(message):
                 await self._send(chat_id, part)
+            for number in range(1, len(message.files) + 1):
+                await self._send_file(chat_id, message.id, number)
         await self._gateway.delivered(message)
 
     def _build(self, token: str) -> _Application:
@@ -470,13 +484,12 @@ class Telegram:
 
     async def _send(self, chat_id: str, part: Drawn) -> None:
         """Send one Telegram message; wait where Telegram asks for it, and go on with the same message."""
-        if self._application is None:
-            raise DeliveryError("telegram is not started", permanent=False)
+        bot = self._bot()
         rows = [[InlineKeyboardButton(label, callback_data=data)] for label, data in part.buttons]
         as_html = True
         while True:
             try:
-                await self._application.bot.send_message(
+                await bot.send_message(
                     chat_id,
                     part.html if as_html else part.plain,
                     parse_mode=ParseMode.HTML if as_html else None,
@@ -485,10 +498,6 @@ class Telegram:
                 )
             except RetryAfter as error:
                 await self._wait_out(_retry_after_s(error))
-            except (Forbidden, ChatMigrated) as error:
-                raise DeliveryError(f"the chat is closed to us: {_name(error)}", permanent=True) from error
-            except MaybeDelivered as error:
-                raise DeliveryError("timed out", permanent=False, maybe_delivered=True) from error
             except BadRequest as error:
                 # The library capitalises the first letter of what Telegram says.
                 reason = error.message.lower()
@@ -499,9 +508,30 @@ class Telegram:
                 log.error("telegram: our HTML was refused, sent as plain text")
                 as_html = False
             except TelegramError as error:
-                raise DeliveryError(f"telegram cannot be reached: {_name(error)}", permanent=False) from error
+                raise _undelivered(error) from error
             else:
                 return
+
+    async def _send_file(self, chat_id: str, message_id: int, number: int) -> None:
+        """Send a file of a message; one that is not for this chat any more is left out."""
+        bot = self._bot()
+        made = await asyncio.to_thread(
+            self._gateway.file_of, self.name, chat_id, message_id, number, now=datetime.now(UTC)
+        )
+        while made is not None:
+            try:
+                await bot.send_document(chat_id, made.content, filename=made.name)
+            except RetryAfter as error:
+                await self._wait_out(_retry_after_s(error))
+            except TelegramError as error:
+                raise _undelivered(error) from error
+            else:
+                return
+
+    def _bot(self) -> Any:
+        if self._application is None:
+            raise DeliveryError("telegram is not started", permanent=False)
+        return self._application.bot
 
     async def _wait_out(self, seconds: float) -> None:
         """Wait as long as Telegram asked for, unless that is too long or we are closing.

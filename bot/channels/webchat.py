@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -32,7 +32,8 @@ from bot.channels.base import ChannelError
 from bot.config import WebConfig
 from bot.gateway import Gateway
 from handlers import texts
-from handlers.messages import IncomingMessage
+from handlers.files import File
+from handlers.messages import BlockKind, IncomingMessage
 from storage.store import Store, StoredMessage
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class WebChat:
                 Route("/", self._show_page),
                 Route("/api/messages", self._post_message, methods=["POST"]),
                 Route("/api/history", self._show_history),
+                Route("/api/files/{message_id:int}/{number:int}", self._show_file),
                 Route("/health", _health),
             ],
             middleware=[Middleware(GZipMiddleware)],
@@ -171,6 +173,18 @@ class WebChat:
         newest_seen = min(int(after[:12]), LARGEST_ID)
         messages = await asyncio.to_thread(self._history, _chat_id(token), newest_seen) if token else []
         return JSONResponse({"messages": [_to_json(message) for message in messages]})
+
+    async def _show_file(self, request: Request) -> Response:
+        token = _token(request)
+        message_id, number = (min(request.path_params[key], LARGEST_ID) for key in ("message_id", "number"))
+        made = await asyncio.to_thread(self._file, _chat_id(token), message_id, number) if token else None
+        if made is None:
+            raise _Refusal(404, texts.NO_SUCH_FILE)
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.name)}"}
+        return Response(made.content, media_type=made.media_type, headers=headers)
+
+    def _file(self, chat_id: str, message_id: int, number: int) -> File | None:
+        return self._gateway.file_of(self.name, chat_id, message_id, number, now=datetime.now(UTC))
 
     def _history(self, chat_id: str, after: int) -> list[StoredMessage]:
         with self._store.transaction() as transaction:
@@ -343,7 +357,11 @@ def _to_json(message: StoredMessage) -> dict[str, Any]:
         "author": "assistant" if message.is_ours else "person",
         "external_id": message.external_id,
         "in_reply_to": message.in_reply_to,
-        "blocks": [{"kind": kind, "text": text} for kind, text in message.blocks],
+        "blocks": [{"kind": kind, "text": text} for kind, text in message.blocks if kind != BlockKind.FILE.value],
+        "files": [
+            {"name": name, "url": f"/api/files/{message.id}/{number}"}
+            for number, (name, _) in enumerate(message.files, start=1)
+        ],
         "buttons": [{"id": button.id, "label": button.label} for button in message.buttons],
         "created_at": message.created_at.isoformat(),
     }

@@ -180,7 +180,7 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(
     ("content", "named"),
     [
         ("wbe: {port: 1}", ["'wbe'", "allowed: admins, data_dir, database, documents"]),
-        ("web: {prot: 1}", ["'web.prot'", "allowed: enabled, host, port, secure_cookies"]),
+        ("web: {prot: 1}", ["'web.prot'", "allowed: address, enabled, host, port, secure_cookies"]),
         ("1: 2", ["'1'", "string"]),
         ("web: {port: eighty}", ["'web.port'", "integer", "'eighty'"]),
         ("web: {port: 80.5}", ["'web.port'", "integer", "80.5"]),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embeddings import late
 from embeddings.encoder import BUNDLED
 from embeddings.late import LateInteraction, TokenEncoder
 from embeddings.static import StaticEncoder
@@ -33,15 +32,16 @@ class WordVectors:
         vectors = np.asarray(list(self.VECTORS.values()), dtype=np.float32)
         return vectors[rows], np.asarray(list(self.WEIGHTS.values()), dtype=np.float32)[rows]
 
+    def token_similarities(self, rows: NDArray[np.int32], units: NDArray[np.float32]) -> NDArray[np.float32]:
+        similar: NDArray[np.float32] = self.token_vectors(rows)[0] @ units.T
+        return similar
+
 
 TEXTS = ["đảng viên", "nấm", "", "zzz", "chi chi chi", "ngược"]
 
 
-@pytest.fixture(params=["kept", "looked up"])
-def index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LateInteraction:
-    """Small indexes keep their vectors, large ones look them up for each query."""
-    if request.param == "looked up":
-        monkeypatch.setattr(late, "_KEPT_FEATURES", 0)
+@pytest.fixture
+def index() -> LateInteraction:
     return LateInteraction.build(WordVectors(), TEXTS)
 
 
@@ -133,12 +133,3 @@ def test_words_of_a_text_find_it_among_much_else(bundled: TokenEncoder) -> None:
     index = LateInteraction.build(bundled, SENTENCES)
     scored = index.scores("cho hỏi cán bộ miễn nhiệm", range(len(SENTENCES)))
     assert scored.argmax() == 2
-
-
-def test_kept_and_looked_up_vectors_give_the_same_scores(
-    bundled: TokenEncoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = LateInteraction.build(bundled, SENTENCES).scores("giám sát cán bộ", range(len(SENTENCES)))
-    monkeypatch.setattr(late, "_KEPT_FEATURES", 0)
-    looked_up = LateInteraction.build(bundled, SENTENCES).scores("giám sát cán bộ", range(len(SENTENCES)))
-    np.testing.assert_allclose(kept, looked_up, atol=1e-5)

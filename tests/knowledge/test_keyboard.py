@@ -112,3 +112,19 @@ def test_other_letters_are_no_syllable(word: str) -> None:
 @given(st.text(max_size=40))
 def test_any_text_can_be_mended(text: str) -> None:
     assert len(mend_typing(text)) <= 2 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("xin visa có phải báo chi bộ không", "xin visa có phải báo chi bộ không"),
+        ("xin visa co phai bao khong", "xin visa co phai bao khong"),
+        ("ddi las cos phair baos", "đi lá có phải báo"),
+    ],
+)
+def test_foreign_words_are_mended_only_where_the_keyboard_leaves_letters(text: str, meant: str) -> None:
+    assert mend_typing(text, {"visa", "las"}) == meant
+
+
+def test_what_would_be_no_syllable_is_left_alone() -> None:
+    assert mend_typing("The Gold View") == "The Gold View"

@@ -1,0 +1,161 @@
+"""Every sentence for who leads a cell, what comes by itself, and the lines about a roster in the terminal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from assessment.model import Checklist, ItemAnswer
+from assessment.roster import RosterResult, RowOutcome
+from handlers.texts import clock, day, item_numbers, month_name
+
+ONLY_SECRETARY = "Việc này chỉ bí thư chi bộ làm được. Đồng chí gõ “trợ giúp” để xem những việc khác."
+NO_CHECKLIST = "Chưa có bảng tự đánh giá nào dùng được. Đồng chí báo người quản trị giúp."
+NO_ROUND_YET = "Chi bộ hiện không có kỳ nào đang mở. Đồng chí gõ “mở kỳ” để mở kỳ tháng này."
+CONFIRM_OPEN = "Xác nhận mở kỳ"
+CONFIRM_REMIND = "Xác nhận nhắc"
+LEAVE_IT = "Thôi"
+LEFT_AS_IT_WAS = "Vâng, tôi chưa làm gì."
+PROGRESS = "Tiến độ"
+SUMMARY = "Tóm tắt cho biên bản"
+NOBODY_TO_REMIND = "Không còn đồng chí nào cần nhắc mà tôi nhắn được."
+
+
+@dataclass(frozen=True, slots=True)
+class StandingNames:
+    """How a round stands, by name."""
+
+    month: date
+    due_on: date
+    handed_in: int
+    missing: tuple[str, ...]
+    without_phone: tuple[str, ...]
+    never_linked: tuple[str, ...]
+    blocked: tuple[str, ...]
+
+    @property
+    def expected(self) -> int:
+        """Everybody who takes part."""
+        return self.handed_in + sum(map(len, (self.missing, self.without_phone, self.never_linked, self.blocked)))
+
+
+def round_there(month: date, due_on: date) -> str:
+    """Say that the round was opened before."""
+    return f"Kỳ {month_name(month)} đã được mở, hạn nộp {day(due_on)}."
+
+
+def about_to_open(cell: str, month: date, due_on: date, checklist: Checklist) -> str:
+    """Say what opening a round does; a superseded regulation is said."""
+    said = f"Mở kỳ {month_name(month)} cho {cell}, hạn nộp {day(due_on)}, theo {checklist.regulation}?"
+    if checklist.superseded_by is None:
+        return said
+    since = f" từ {day(checklist.superseded_on)}" if checklist.superseded_on else ""
+    return (
+        f"{said}\nLưu ý: {checklist.regulation} đã được thay bằng {checklist.superseded_by}{since}; bảng theo văn bản "
+        "mới chưa được người quản trị xác nhận."
+    )
+
+
+def round_opened(month: date, due_on: date, told: int, unlinked: int) -> str:
+    """Say that a round is open, how many will hear of it, and how many cannot, for want of a code."""
+    said = f"Đã mở kỳ {month_name(month)}, hạn nộp {day(due_on)}. Tôi sẽ báo cho {told} đồng chí."
+    return f"{said} {unlinked} đồng chí chưa nhập mã nên tôi chưa nhắn được." if unlinked else said
+
+
+def standing(cell: str, names: StandingNames, talks: int | None, days_left: int) -> str:
+    """Say who has handed in and who has not, and why some cannot be reached."""
+    left = f"còn {days_left} ngày" if days_left > 0 else "hạn hôm nay" if days_left == 0 else "đã quá hạn"
+    lines = [f"Kỳ {month_name(names.month)}, {cell}: {names.handed_in}/{names.expected} đã nộp, {left}."]
+    for title, people in (
+        ("Chưa nộp", names.missing),
+        ("Chưa nhập mã nên chưa nhắn được", names.never_linked),
+        ("Đã chặn tin nhắn", names.blocked),
+        ("Không dùng điện thoại, nhập từ phiếu giấy", names.without_phone),
+    ):
+        lines += [f"{title} ({len(people)}): {', '.join(people)}."] if people else []
+    lines += [f"Muốn trao đổi trực tiếp: {talks} đồng chí."] if talks else []
+    return "\n".join(lines)
+
+
+def remind_so_many(count: int) -> str:
+    """Label of the button that reminds the rest."""
+    return f"Nhắc {count} đồng chí"
+
+
+def about_to_remind(count: int, at: datetime, *, is_now: bool) -> str:
+    """Say whom and when a reminder would reach."""
+    when = "ngay bây giờ" if is_now else f"vào {clock(at)} (không nhắc trong 21:00–06:30)"
+    return f"Sẽ nhắc {count} đồng chí {when}."
+
+
+def reminded(count: int, at: datetime, *, is_now: bool) -> str:
+    """Say that a reminder is on its way."""
+    return f"Đang nhắn cho {count} đồng chí." if is_now else f"Sẽ nhắn cho {count} đồng chí vào {clock(at)}."
+
+
+def already_reminded(again_at: datetime) -> str:
+    """Say that today's reminder was sent, and when the next may be."""
+    return f"Hôm nay đã nhắc rồi. Có thể nhắc lại từ {clock(again_at)}."
+
+
+def summary(
+    cell: str,
+    names: StandingNames,
+    reported: Sequence[tuple[str, Sequence[int]]],
+    counted: Mapping[int, Mapping[ItemAnswer, int]],
+    checklist: Checklist,
+) -> str:
+    """Return the paragraph for the minutes, then what was reported and the totals where they may be shown."""
+    lines = [
+        f"Chi bộ {cell.removeprefix('Chi bộ ')} thực hiện tự đánh giá {month_name(names.month)} theo "
+        f"{checklist.regulation}: {names.handed_in}/{names.expected} đảng viên đã nộp phiếu."
+    ]
+    lines += [f"Báo cáo với chi bộ: {name} ({item_numbers(items)})." for name, items in reported]
+    lines += [] if reported else ["Không có đồng chí nào báo cáo điều nào với chi bộ."]
+    if counted:
+        lines.append("Số liệu chung (những điều có câu trả lời khác nhau):")
+        for number, answers in counted.items():
+            shown = (f"{count} {checklist.answer_labels[answer].lower()}" for answer, count in answers.items() if count)
+            lines.append(f"• Điều {number}: {', '.join(shown)}")
+    else:
+        lines.append("Chưa nêu số liệu từng điều, để không lộ câu trả lời của ai: cần từ 5 phiếu trở lên.")
+    return "\n".join(lines)
+
+
+# --- What comes by itself ---------------------------------------------------------------------------------------
+
+
+def round_announced(cell: str, month: date, due_on: date) -> str:
+    """Tell a member that a round was opened."""
+    return (
+        f"{cell} mở kỳ tự đánh giá {month_name(month)}, hạn nộp {day(due_on)}. Khoảng 3 phút, dừng lúc nào cũng được. "
+        "Đồng chí gõ “tự đánh giá” để bắt đầu."
+    )
+
+
+def reminder(cell: str, month: date, due_on: date) -> str:
+    """Remind a member of a round."""
+    return f"{cell}: kỳ tự đánh giá {month_name(month)} hạn nộp {day(due_on)}. Đồng chí gõ “tự đánh giá” để làm tiếp."
+
+
+# --- The roster, in the terminal --------------------------------------------------------------------------------
+
+_OUTCOMES = {
+    RowOutcome.ADDED: "thêm mới",
+    RowOutcome.CHANGED: "thay đổi",
+    RowOutcome.UNCHANGED: "như cũ",
+    RowOutcome.REFUSED: "KHÔNG NHẬN",
+}
+
+
+def roster_line(result: RosterResult, code: str | None) -> str:
+    """Say what became of one row."""
+    said = f"dòng {result.number}: {result.name} · {result.cell.name} · {_OUTCOMES[result.outcome]}"
+    said += f" · từ {result.moved_from.name}" if result.moved_from else ""
+    said += f" · mã {code}" if code else ""
+    return f"{said}: {result.reason}" if result.reason else said
+
+
+def roster_summary(results: Sequence[RosterResult], *, dry_run: bool) -> str:
+    """Say what became of all rows."""
+    counts = [f"{sum(r.outcome is o for r in results)} {name.lower()}" for o, name in _OUTCOMES.items()]
+    return f"{'Xem trước, chưa ghi gì' if dry_run else 'Đã ghi'}: {', '.join(counts)}."
