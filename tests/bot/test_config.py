@@ -179,7 +179,7 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("wbe: {port: 1}", ["'wbe'", "allowed: admins, data_dir, database, documents"]),
+        ("wbe: {port: 1}", ["'wbe'", "allowed: admins, assessment, data_dir, database, documents"]),
         ("web: {prot: 1}", ["'web.prot'", "allowed: address, enabled, host, port, secure_cookies"]),
         ("1: 2", ["'1'", "string"]),
         ("web: {port: eighty}", ["'web.port'", "integer", "'eighty'"]),
