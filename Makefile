@@ -24,7 +24,7 @@ bench: $(VENV)/.ready-dev
 
 # DATA: a folder with plan_dev and dev; PEERS: the Python of an environment with benchmarks/requirements-peers.txt
 bench-retrieval: $(VENV)/.ready-dev
-	$(BIN)/python -m benchmarks.retrieval $(if $(DATA),--data $(DATA)) $(if $(PEERS),--peers $(PEERS))
+	$(BIN)/python -m benchmarks.retrieval --out docs/retrieval.md $(if $(DATA),--data $(DATA)) $(if $(PEERS),--peers $(PEERS))
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,10 +1,13 @@
 """Measures retrieval and answers, beside what a user could install instead: `make bench-retrieval DATA=DIR`.
 
-Prints Markdown for docs/retrieval.md. DIR holds plan_dev and dev; without it, only the project's own questions are
-measured. The peers run in an environment of their own, see peers.py; each system runs in a process of its own.
+Prints Markdown, and with --out puts it into a page (docs/retrieval.md), below what people wrote there. DIR holds
+plan_dev and dev; without it, only the project's own questions are measured. The peers run in an environment of their
+own, see peers.py; each system runs in a process of its own.
 """
 
 import argparse
+import contextlib
+import io
 import json
 import platform
 import subprocess
@@ -52,8 +55,30 @@ DATASETS = (
     "wikiqa_zalo2019",
     "viquad_mini",
 )
+# In a page, what stands below this line was measured; what stands above was written.
+MARK = "<!-- Below this line: printed by make bench-retrieval. -->"
 MODES = ("bm25", "dense", "hybrid")
 PEERS = ("bm25s", "txtai", "haystack")
+
+
+class Kept(io.StringIO):
+    """Standard output that remembers what was printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown = sys.stdout
+
+    def write(self, text: str) -> int:
+        """Print a text, and keep it."""
+        self._shown.write(text)
+        self._shown.flush()
+        return super().write(text)
+
+
+def put_below(page: Path, measured: str) -> None:
+    """Replace what a page holds below MARK; a page without it gets it at its end."""
+    written = page.read_text(encoding="utf-8").partition(MARK)[0].rstrip() if page.exists() else "# Retrieval"
+    page.write_text(f"{written}\n\n{MARK}\n\n{measured.strip()}\n", encoding="utf-8")
 
 
 def say(line: str = "") -> None:
@@ -315,19 +340,28 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, metavar="PYTHON", help="the Python of an environment for peers.py")
     parser.add_argument("--dense-peers-up-to", type=int, default=5000, metavar="TEXTS")
     parser.add_argument("--only", metavar="SET", help="measure one development set; prints JSON")
+    parser.add_argument("--out", type=Path, metavar="PAGE", help="a page that is to hold what was measured")
     options = parser.parse_args()
     if options.only:
         print(json.dumps(measure_dataset(options.data / "dev" / options.only)))
         return
+    with contextlib.redirect_stdout(Kept()) as kept:
+        measure(options.data, options.peers, options.dense_peers_up_to)
+    if options.out:
+        put_below(options.out, kept.getvalue())
+
+
+def measure(data: Path | None, peers: Path | None, dense_peers_up_to: int) -> None:
+    """Measure everything and print it."""
     memory = psutil.virtual_memory().total / 2**30
     say(f"Machine: {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, {platform.python_version()}\n")
-    sets, knowledge = question_sets(options.data), bases()
+    sets, knowledge = question_sets(data), bases()
     answers(sets, knowledge)
     typed_answers(sets, knowledge)
     speed([question for questions in sets.values() for question in questions], knowledge)
-    retrieval_alone(sets, knowledge, options.peers)
-    if options.data:
-        datasets(options.data, DATASETS, options.peers, options.dense_peers_up_to)
+    retrieval_alone(sets, knowledge, peers)
+    if data:
+        datasets(data, DATASETS, peers, dense_peers_up_to)
 
 
 if __name__ == "__main__":

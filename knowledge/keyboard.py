@@ -6,12 +6,13 @@ from collections.abc import Collection
 
 from knowledge.text import fold
 
-_ONSETS = "ngh|ng|nh|gh|gi|kh|ph|th|tr|ch|qu|[bcdghklmnpqrstvx]"
-_NUCLEI = (
-    "oai|oay|oao|oeo|uay|uoi|uou|uya|uye|uyu|ieu|yeu|ai|ao|au|ay|eo|eu|ia|ie|iu|oa|oe|oi|oo|ua|ue|ui|uo|uu|uy|ye"
-    "|[aeiouy]"
-)
-_SYLLABLE = re.compile(rf"(?:{_ONSETS})?(?:{_NUCLEI})(?:ch|nh|ng|[cmnpt])?")
+# The letter that "qu" and "gi" end with is not said twice: "quuan" is a slip.
+_ONSETS = "ngh|ng|nh|gh|gi(?!i)|kh|ph|th|tr|ch|qu(?!u)|[bcdghklmnprstvx]"
+# Vowels that end a syllable, those that may stand before a consonant, and those that "ch" and "nh" may follow.
+_OPEN = "oai|oay|oao|oeo|uay|uoi|uou|uya|uyu|ieu|yeu|ai|ao|au|ay|eo|eu|ia|iu|oi|ui|uu"
+_CLOSED = "uye|oa|oe|oo|ie|ye|uo|ua|ue|uy|[aeiouy]"
+_SOFT = "oa|oe|ue|uy|[aeiy]"
+_SYLLABLE = re.compile(rf"(?:{_ONSETS})?(?:(?:{_OPEN})|(?:{_CLOSED})(?:ng|[cmnpt])?|(?:{_SOFT})(?:ch|nh))")
 _TELEX_TONES = {"f": "\u0300", "s": "\u0301", "x": "\u0303", "r": "\u0309", "j": "\u0323"}
 _VNI_TONES = {"2": "\u0300", "1": "\u0301", "4": "\u0303", "3": "\u0309", "5": "\u0323"}
 _TELEX_LETTERS = [("uwow", "ươ"), ("uow", "ươ"), ("dd", "đ"), ("aa", "â"), ("ee", "ê"), ("oo", "ô")]

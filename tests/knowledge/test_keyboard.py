@@ -104,7 +104,7 @@ def test_every_vietnamese_word_of_the_plan_has_the_shape_of_a_syllable(knowledge
     assert [word for word in syllables(text) if not is_syllable(word)] == []
 
 
-@pytest.mark.parametrize("word", ["xyz", "strong", "ctr", "ngng", ""])
+@pytest.mark.parametrize("word", ["xyz", "strong", "ctr", "ngng", "quuan", "quuyền", "giiám", ""])
 def test_other_letters_are_no_syllable(word: str) -> None:
     assert not is_syllable(word)
 

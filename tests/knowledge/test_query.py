@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from knowledge.keyboard import is_syllable
 from knowledge.lexical import LexicalIndex
-from knowledge.lexicon import Lexicon, LexiconError, load_lexicon
+from knowledge.lexicon import LEXICON_FILE, Lexicon, LexiconError, load_lexicon
 from knowledge.loader import load_documents
 from knowledge.query import SEARCHED_CHARACTERS, Query, parse_query
 from knowledge.text import fold
@@ -188,3 +190,29 @@ def test_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None
         path.write_bytes(content)
     with pytest.raises(LexiconError, match=r"lexicon\.yaml"):
         load_lexicon(path)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("nhà chung cư ai quản lý", False),
+        ("khách du lịch", False),
+        ("đầu tư công", False),
+        ("nghị quyết của TƯ", True),
+        ("CƯ giao việc", True),
+        ("CHUNG CƯ AI QUẢN LÝ", False),
+    ],
+)
+def test_abbreviation_that_reads_like_a_word_is_met_in_capitals_only(
+    lexicon: Lexicon, typed: str, *, meant: bool
+) -> None:
+    organisations = {"trung ương", "cấp uỷ", "đảng uỷ"}
+    assert bool(organisations & set(formal(lexicon, typed))) is meant
+
+
+def test_every_abbreviation_of_the_file_that_reads_like_a_word_stays_out_of_plain_sentences(lexicon: Lexicon) -> None:
+    content = yaml.safe_load(LEXICON_FILE.read_text(encoding="utf-8"))
+    collisions = [e["term"] for e in content["abbreviations"] if e["term"].isupper() and is_syllable(e["term"])]
+    assert {"TƯ", "CƯ", "TU", "ĐU"} <= set(collisions)
+    for term in collisions:
+        assert not [e for e in parse_query(f"một {term.lower()} nào đó", lexicon).expansions if e.start == 1], term
