@@ -6,7 +6,6 @@ Prints Markdown for docs/figures.md. Everything runs on this machine; nothing is
 import argparse
 import json
 import os
-import platform
 import socket
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.machine import describe
 from embeddings.encoder import make_encoder
 from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.evaluation import read_questions
@@ -171,9 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, default=1000, metavar="N")
     options = parser.parse_args()
-    memory = psutil.virtual_memory().total / 2**30
-    python = platform.python_version()
-    print(f"Machine: {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {python}")
+    print(f"Machine: {describe()}")
     print("\n| what | measured |\n| --- | --- |")
     for what, figure in measure(options.questions):
         print(f"| {what} | {figure} |")

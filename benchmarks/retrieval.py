@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import io
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -18,9 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from benchmarks.input_states import STATES
+from benchmarks.machine import describe
 from embeddings.encoder import make_encoder
 from knowledge.answer import KnowledgeBase, build_knowledge, index_entries
 from knowledge.evaluation import (
@@ -353,8 +351,7 @@ def main() -> None:
 
 def measure(data: Path | None, peers: Path | None, dense_peers_up_to: int) -> None:
     """Measure everything and print it."""
-    memory = psutil.virtual_memory().total / 2**30
-    say(f"Machine: {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, {platform.python_version()}\n")
+    say(f"Machine: {describe()}\n")
     sets, knowledge = question_sets(data), bases()
     answers(sets, knowledge)
     typed_answers(sets, knowledge)

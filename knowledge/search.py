@@ -31,7 +31,7 @@ from knowledge.views import View, ViewIndex, nearest_uncovered, ordered
 log = logging.getLogger(__name__)
 _FORMAT = "2"
 _MODES = {"bm25", "dense", "hybrid"}
-_NEAR_QUOTE_CANDIDATES = 20
+_NEAR_QUOTE_CANDIDATES = 10
 # Candidates that are compared word by word.
 _CLOSELY = 60
 _FOLDED_KEPT = 2000
