@@ -1,6 +1,8 @@
 # make run    sets everything up and serves the chat on http://127.0.0.1:8080
 # make test   sets everything up and runs formatting, lint, types and tests
-# make bench  measures what docs/figures.md holds; make bench-retrieval what docs/retrieval.md holds
+# make soak   kills the program two hundred times while people answer, and counts what is lost
+# make bench  measures what docs/figures.md holds, and make bench-assessment a round for 10,000 members; make
+#             bench-retrieval what docs/retrieval.md holds
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +10,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run test bench bench-retrieval clean browser
+.PHONY: run test soak bench bench-assessment bench-retrieval clean browser
 
 run: $(VENV)/.ready
 	@exec $(BIN)/python -m bot run
@@ -19,8 +21,14 @@ test: $(VENV)/.ready-dev browser
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile
 
+soak: $(VENV)/.ready-dev
+	$(BIN)/pytest -m soak tests/soak
+
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.figures
+
+bench-assessment: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.assessment
 
 # DATA: a folder with plan_dev and dev; PEERS: the Python of an environment with benchmarks/requirements-peers.txt
 bench-retrieval: $(VENV)/.ready-dev

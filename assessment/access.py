@@ -36,6 +36,10 @@ class Data(Enum):
     # Who has looked at a member's reported items; the log of reads and exports, which holds no content.
     OWN_READERS = "own_readers"
     AUDIT = "audit"
+    # Which versions of a checklist there are; confirming one for use, and taking that back.
+    CHECKLISTS = "checklists"
+    # Opening, extending and closing a cell's rounds; the schedule by which they open.
+    ROUNDS = "rounds"
 
 
 class Condition(Enum):
@@ -64,6 +68,7 @@ _TABLE: Mapping[tuple[Role, Data], Condition] = {
     (Role.SECRETARY, Data.TOTALS): Condition.OWN_CELL,
     (Role.SECRETARY, Data.ROSTER): Condition.OWN_CELL,
     (Role.SECRETARY, Data.CODES): Condition.OWN_CELL,
+    (Role.SECRETARY, Data.ROUNDS): Condition.OWN_CELL,
     (Role.DEPUTY_SECRETARY, Data.STATUS): Condition.OWN_CELL,
     (Role.DEPUTY_SECRETARY, Data.COUNTS): Condition.OWN_CELL,
     (Role.DEPUTY_SECRETARY, Data.ROSTER): Condition.OWN_CELL,
@@ -74,6 +79,7 @@ _TABLE: Mapping[tuple[Role, Data], Condition] = {
     (Role.INSPECTOR, Data.AUDIT): Condition.CELLS_BELOW,
     (Role.ADMIN, Data.ROSTER): Condition.ANYWHERE,
     (Role.ADMIN, Data.AUDIT): Condition.ANYWHERE,
+    (Role.ADMIN, Data.CHECKLISTS): Condition.ANYWHERE,
 }
 
 
@@ -158,21 +164,29 @@ def totals(responses: Sequence[Response], *, shown_before: int | None = None) ->
     already and fewer than LEAST_COUNTED have come since: the difference would tell what those few said. An item whose
     answers are all the same is left out, for it would tell everybody's answer.
     """
-    handed_in = [response for response in responses if response.is_submitted]
+    handed_in = countable_responses(responses)
     if len(handed_in) < LEAST_COUNTED or (
         shown_before is not None and 0 < abs(len(handed_in) - shown_before) < LEAST_COUNTED
     ):
         return {}
     numbers = sorted({number for response in handed_in for number in response.answers})
-    counted = {
+    by_item = {
         number: Counter(response.answers[number] for response in handed_in if number in response.answers)
         for number in numbers
     }
     return {
         number: {answer: counts[answer] for answer in ItemAnswer}
-        for number, counts in counted.items()
+        for number, counts in by_item.items()
         if len(counts) > 1 and counts.total() >= LEAST_COUNTED
     }
+
+
+def countable_responses(responses: Iterable[Response]) -> list[Response]:
+    """Return the responses that totals count: those handed in whose content was not destroyed.
+
+    How many they are is what `shown_before` counts: one that was erased since would be told by the difference, too.
+    """
+    return [response for response in responses if response.is_submitted and response.answers]
 
 
 def countable_cells(handed_in: Mapping[int, int]) -> frozenset[int]:

@@ -163,6 +163,8 @@ class Response:
         wants_talk: the member asks to talk with the secretary; nothing is said about what.
         submitted_on: local day; times of day are not kept.
         entered_by: the deputy who entered a paper response, else None.
+        notice: name of the notice that the member had agreed to when the first item was answered; empty where that is
+            not known, as for a paper.
     """
 
     member_id: int
@@ -173,6 +175,7 @@ class Response:
     submitted_on: date | None = None
     entered_by: int | None = None
     receipt: str | None = None
+    notice: str = ""
 
     @property
     def is_submitted(self) -> bool:

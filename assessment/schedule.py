@@ -256,6 +256,21 @@ def extended(round: AssessmentRound, grace_days: int, *, now: datetime) -> Asses
 # --- Who takes part -----------------------------------------------------------------------------------------------
 
 
+def kept_since(today: date, keep_months: int) -> date:
+    """Return the first day of the earliest month whose answers are still kept.
+
+    A month's answers are kept through so many whole months after it: those of November 2026, for 24 months, until the
+    end of November 2028.
+    """
+    months = today.year * 12 + today.month - 1 - keep_months
+    return date(months // 12, months % 12 + 1, 1)
+
+
+def day_begins_at(day: date) -> datetime:
+    """Return when a local day begins."""
+    return _at(day, time())
+
+
 def participants(
     round: AssessmentRound, members: Iterable[Member], responses: Iterable[Response], *, day: date
 ) -> list[Member]:

@@ -1,10 +1,11 @@
-"""run · ask · console · check · documents · reload · roster: arguments only."""
+"""run · ask · console · check · documents · reload · roster · keys: arguments only."""
 
 import argparse
 import asyncio
 import contextlib
 import io
 import json
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         "documents": _documents,
         "reload": _reload,
         "roster": _roster,
+        "keys": _keys,
     }[options.command]
     try:
         return command(config, options)
@@ -82,11 +84,22 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     ):
         command = ask if name == "ask" else commands.add_parser(name, help=text)
         command.add_argument("--json", action="store_true", help="one JSON object a line")
+    keys = commands.add_parser("keys", help="how many values each key has sealed; never a key itself")
+    keys.add_argument("--json", action="store_true", help="one JSON object a line")
+    rotating = keys.add_subparsers(dest="keys", metavar="rotate").add_parser(
+        "rotate", help="put a fresh key first and seal everything anew with it, while the program runs"
+    )
+    rotating.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object a line")
     roster = commands.add_parser("roster", help="cells and members from a table")
-    importing = roster.add_subparsers(dest="roster", metavar="import", required=True).add_parser("import")
+    rosters = roster.add_subparsers(dest="roster", metavar="import|slips", required=True)
+    importing = rosters.add_parser("import", help="take cells and members from a table")
     importing.add_argument("file", type=Path, metavar="FILE.csv|xlsx")
     importing.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
     importing.add_argument("--json", action="store_true", help="one JSON object a row")
+    slips = rosters.add_parser("slips", help="a sheet of slips with new codes, for who has a phone and no chat yet")
+    slips.add_argument("--cell", required=True, metavar="NAME")
+    slips.add_argument("--organization", metavar="NAME", help="where several have a cell of this name")
+    slips.add_argument("--out", required=True, type=Path, metavar="FILE.pdf")
     return parser.parse_args(arguments)
 
 
@@ -220,7 +233,40 @@ def _reload(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
+def _keys(config: Config, options: argparse.Namespace) -> int:
+    if options.keys == "rotate":
+        return _rotate(config, options)
+    from bot.keys import list_keys
+
+    uses, codes_until = list_keys(config)
+    for use in uses:
+        counts = {kind.value: count for kind, count in use.counts.items()}
+        if options.json:
+            _print_json({"key": use.id, "current": use.is_current, "in_ring": use.in_ring, **counts})
+            continue
+        sealed = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing sealed"
+        state = "current" if use.is_current else "older" if use.in_ring else "MISSING: put it back into the ring"
+        print(f"{use.id} ({state}): {sealed}", flush=True)
+    if codes_until is not None and not options.json:
+        print(f"codes that were handed out may need an older key until {codes_until.date()}")
+    return 0 if all(use.in_ring for use in uses) else EXIT_FAILED
+
+
+def _rotate(config: Config, options: argparse.Namespace) -> int:
+    from bot.keys import rotate
+
+    last = None
+    for last in rotate(config):
+        if options.json:
+            _print_json({"key": last.key, "done": last.done, "total": last.total})
+    if last is not None and not options.json:
+        print(f"{last.key} seals from now on; {last.done} values sealed anew. Older keys: see 'python -m bot keys'")
+    return 0
+
+
 def _roster(config: Config, options: argparse.Namespace) -> int:
+    if options.roster == "slips":
+        return _slips(config, options)
     from assessment.roster import RowOutcome
     from assessment.roster_file import RosterError, read_roster
     from bot.app import open_store
@@ -242,6 +288,38 @@ def _roster(config: Config, options: argparse.Namespace) -> int:
     if not options.json:
         print(secretary_texts.roster_summary([result for result, _ in reported], dry_run=options.dry_run))
     return EXIT_FAILED if refused else 0
+
+
+def _slips(config: Config, options: argparse.Namespace) -> int:
+    from bot.app import open_store
+    from handlers import paper_texts
+    from handlers.exports import CellNotFoundError, print_slips
+    from handlers.services import Options
+
+    printed = Options(web_address=config.web.address, telegram_name=config.telegram.name)
+    store = open_store(config)
+    try:
+        # Codes are issued only if their sheet could be written.
+        with store.transaction() as transaction:
+            sheet = print_slips(transaction, options.cell, options.organization, printed, now=datetime.now(UTC))
+            if sheet is not None:
+                _write_private(options.out, sheet.content)
+    except CellNotFoundError as error:
+        return _fail(str(error), EXIT_FAILED)
+    except OSError as error:
+        return _fail(f"{options.out}: cannot be written ({error.strerror}); no code was issued", EXIT_FAILED)
+    if sheet is None:
+        print(paper_texts.NOBODY_NEEDS_A_CODE)
+    else:
+        print(paper_texts.slips_written(sheet.count, str(options.out), sheet.until))
+    return 0
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Write what only this account is to read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TextIO
 
@@ -17,8 +17,12 @@ from bot.channels.webchat import WebChat
 from bot.config import Config
 from bot.gateway import Gateway
 from bot.loading import uncollected
-from bot.scheduler import Scheduler
+from bot.pace import LIMITS, Pace
+from bot.scheduler import EraseOld, QueueDue, Scheduler
 from embeddings.encoder import Encoder, make_encoder
+from handlers.pages import make_page, make_page_file
+from handlers.reminders import queue_due
+from handlers.retention import erase_old
 from handlers.router import handle, make_file
 from handlers.services import Options, Services
 from knowledge.answer import KnowledgeBase, build_knowledge
@@ -38,7 +42,19 @@ def set_up_logging(level: str) -> None:
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-    for library in ("httpx", "httpcore", "alembic", "bm25s", "faiss", "asyncio", "telegram", "sentence_transformers"):
+    for library in (
+        "httpx",
+        "httpcore",
+        "alembic",
+        "bm25s",
+        "faiss",
+        "asyncio",
+        "telegram",
+        "sentence_transformers",
+        "fontTools",
+        "fpdf",
+        "matplotlib",
+    ):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
@@ -117,13 +133,20 @@ def build_gateway(config: Config, store: Store) -> Gateway:
         see build_knowledge_base.
     """
     services = Services(build_knowledge_base(config), _checklists(), _options(config))
-    return Gateway(store, partial(handle, services=services), partial(make_file, services=services))
+    return Gateway(
+        store,
+        partial(handle, services=services),
+        partial(make_file, services=services),
+        partial(make_page, services=services),
+        partial(make_page_file, services=services),
+    )
 
 
 def _options(config: Config) -> Options:
     return Options(
         admins=frozenset(config.admins),
         decision=config.assessment.decision,
+        keep_months=config.assessment.keep_months,
         web_address=config.web.address,
         telegram_name=config.telegram.name,
     )
@@ -136,7 +159,7 @@ def run_console(config: Config, lines: TextIO, out: TextIO, *, as_json: bool) ->
         see build_gateway and open_store.
     """
     store = open_store(config)
-    console = Console(build_gateway(config, store), store)
+    console = Console(build_gateway(config, store), store, _queue(), _erase(config, trusts_clock=True))
     (console.drive if as_json else console.talk)(lines, out)
 
 
@@ -149,7 +172,8 @@ async def run(config: Config) -> None:
     """
     store = open_store(config)
     gateway = build_gateway(config, store)
-    channels = _channels(config, gateway, store)
+    paces = {name: Pace(limits) for name, limits in LIMITS.items()}
+    channels = _channels(config, gateway, store, paces)
     if not channels:
         raise ChannelError("no channel is on: set web.enabled to true or TUSOI_TELEGRAM__TOKEN to a token")
     stopped = asyncio.Event()
@@ -160,12 +184,12 @@ async def run(config: Config) -> None:
         for channel in channels:
             await channel.start()
             opened.push_async_callback(channel.stop)
-        reminding = asyncio.create_task(_scheduler(store, channels).run())
+        reminding = asyncio.create_task(_scheduler(config, store, channels, paces).run())
         opened.push_async_callback(_cancelled, reminding)
         await _until_stopped(channels, stopped)
 
 
-def _scheduler(store: Store, channels: Sequence[Channel]) -> Scheduler:
+def _scheduler(config: Config, store: Store, channels: Sequence[Channel], paces: Mapping[str, Pace]) -> Scheduler:
     by_name = {channel.name: channel for channel in channels}
 
     async def send(link: Link, message: StoredMessage) -> None:
@@ -174,7 +198,17 @@ def _scheduler(store: Store, channels: Sequence[Channel]) -> Scheduler:
             raise DeliveryError(f"{link.channel} is off", permanent=False)
         await channel.deliver(link.chat_id, message)
 
-    return Scheduler(store, send)
+    return Scheduler(store, send, paces, _queue(), _erase(config, trusts_clock=False))
+
+
+def _queue() -> QueueDue:
+    checklists = _checklists()
+    return lambda transaction, now: queue_due(transaction, now=now, checklists=checklists)
+
+
+def _erase(config: Config, *, trusts_clock: bool) -> EraseOld:
+    months = config.assessment.keep_months
+    return lambda transaction, now: erase_old(transaction, now=now, keep_months=months, trusts_clock=trusts_clock)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -183,7 +217,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _channels(config: Config, gateway: Gateway, store: Store) -> list[Channel]:
+def _channels(config: Config, gateway: Gateway, store: Store, paces: Mapping[str, Pace]) -> list[Channel]:
     channels: list[Channel] = []
     if config.web.enabled:
         channels.append(WebChat(config.web, gateway, store))
@@ -191,7 +225,7 @@ def _channels(config: Config, gateway: Gateway, store: Store) -> list[Channel]:
         # Who has no token need not wait for the library.
         from bot.channels.telegram import Telegram
 
-        channels.append(Telegram(config.telegram, gateway))
+        channels.append(Telegram(config.telegram, gateway, paces[Telegram.name]))
     return channels
 
 

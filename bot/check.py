@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from assessment.loader import ChecklistError, load_checklists, passages_missing
 from bot.app import build_encoder, load_all_views, open_vault
@@ -32,12 +34,17 @@ from storage.database import (
     schema_version,
     session,
 )
-from storage.vault import VaultError
+from storage.sealed import SealedValues
+from storage.vault import Vault, VaultError
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 # A clock before the day this was written is wrong, and so would be every due date.
 _WRITTEN_AT = datetime(2026, 11, 1, tzinfo=UTC)
 TIME_ZONE = "Asia/Ho_Chi_Minh"
+# Stands for a ring that is not there: nothing was ever sealed with it.
+_NO_KEY = Vault({"": bytes(32)}, "")
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,24 +147,59 @@ def _checklists(config: Config) -> tuple[bool, str]:
 
 def _keys(config: Config) -> tuple[bool, str]:
     if config.secrets.keys is None and not config.key_file.exists():
+        # Opened for a look, the ring would be made.
+        sealed = _written(config, lambda opened: SealedValues(opened, _NO_KEY).older())
+        if sealed:
+            return False, f"{config.key_file} is gone, and {sealed} values are sealed with its keys: put it back"
         return True, f"made at the first start in {config.key_file}"
-    return True, f"current key {open_vault(config).current}"
+    vault = open_vault(config)
+    counts = _written(config, lambda opened: SealedValues(opened, vault).counts()) or {}
+    said = f"current key {vault.current}"
+    for key_id in sorted(set(counts) - set(vault.key_ids)):
+        return (
+            False,
+            f"{said}; {sum(counts[key_id].values())} values are sealed with {key_id}, which is not in the ring",
+        )
+    older = sum(sum(kinds.values()) for key_id, kinds in counts.items() if key_id != vault.current)
+    return True, f"{said}, {older} values sealed with older keys" + (
+        ": run 'python -m bot keys rotate'" if older else ""
+    )
 
 
 def _audit(config: Config) -> tuple[bool, str]:
+    vault = _NO_KEY if config.secrets.keys is None and not config.key_file.exists() else open_vault(config)
+    found = _written(config, lambda opened: Audit(opened, vault).inspect())
+    if found is None:
+        return True, "nothing written yet, or looked at after the next start"
+    if found.broken is not None:
+        return False, f"changed at line {found.broken}, or a line before it was taken out"
+    if found.written is None:
+        return False, f"{found.lines} lines, and what tells how many there were was taken out"
+    if not found.is_complete:
+        return False, f"{found.lines} lines of {found.written} that were written: the end was cut off or changed"
+    return True, f"whole, {found.lines} lines" + ("" if found.is_sealed else ", sealed with the next one")
+
+
+def _written(config: Config, look: Callable[[Session], _T]) -> _T | None:
+    """Return what a look into the database finds; None where there is none yet, or one of an older schema.
+
+    Raises:
+        DatabaseError: it cannot be read.
+    """
     engine = open_database(config.database_url)
     if engine.url.get_backend_name() == "sqlite" and not Path(engine.url.database or "").exists():
-        return True, "nothing written yet"
+        return None
     try:
         if schema_version(engine) != migration_head():
-            return True, "looked at after the next start"
+            return None
         with session(engine) as opened:
-            broken = Audit(opened).first_broken()
+            return look(opened)
     except SQLAlchemyError as error:
-        return False, explain(engine, error)
-    except (ValueError, TypeError):
-        return False, "database.url has an option with a wrong value: check what follows '?'"
-    return broken is None, "whole" if broken is None else f"changed at line {broken}, or a line before it was taken out"
+        raise DatabaseError(explain(engine, error)) from error
+    except (ValueError, TypeError) as error:
+        raise DatabaseError("database.url has an option with a wrong value: check what follows '?'") from error
+    finally:
+        engine.dispose()
 
 
 def _tokens(config: Config) -> tuple[bool, str]:

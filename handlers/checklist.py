@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from assessment.model import AssessmentRound, Checklist, Item, ItemAnswer, ItemGroup, Member
 from assessment.schedule import RoundState, closes_at, is_late, local_day, round_state
 from assessment.steps import answerable_at_once, missing, next_step
-from handlers import member_texts, texts
-from handlers.enrolment import ask_consent, has_consented, member_in
+from handlers import member_texts, paper_texts, texts
+from handlers.enrolment import ask_consent, has_consented, is_decided, member_in, notice_name
 from handlers.messages import Button, Reply, say
 from handlers.services import Turn
 from storage.rounds import StoredAnswer
@@ -16,7 +16,7 @@ from storage.rounds import StoredAnswer
 
 def begin(turn: Turn) -> Reply:
     """Begin or go on with the self-assessment of the month."""
-    entered = _enter(turn)
+    entered = enter(turn)
     if isinstance(entered, Reply):
         return entered
     member, found = entered
@@ -27,15 +27,16 @@ def begin(turn: Turn) -> Reply:
         )
     if response is not None and response.answers:
         return _confidential(_ask_next(turn, found, member))
-    cell, items = turn.transaction.people.cell(member.cell_id).name, len(_checklist(turn, found).items)
-    said = member_texts.round_intro(cell, found.month, found.due_on, items)
+    cell, items = turn.transaction.people.cell(member.cell_id).name, len(checklist_of(turn, found).items)
+    decision = decision_on(turn, member, found)
+    said = member_texts.round_intro(cell, found.month, found.due_on, items, decision=decision)
     buttons = Button(member_texts.BEGIN, "ck_next", str(found.id)), Button(member_texts.LATER, "ck_later")
     return _confidential(say(said, *buttons))
 
 
 def preview(turn: Turn) -> Reply:
     """Show what would be handed in, and ask to confirm."""
-    entered = _enter(turn)
+    entered = enter(turn)
     if isinstance(entered, Reply):
         return entered
     member, found = entered
@@ -44,20 +45,20 @@ def preview(turn: Turn) -> Reply:
 
 def change(turn: Turn, number: int) -> Reply:
     """Ask an item again, "sửa điều 12", until the due date."""
-    entered = _enter(turn)
+    entered = enter(turn)
     if isinstance(entered, Reply):
         return entered
     member, found = entered
-    checklist = _checklist(turn, found)
+    checklist = checklist_of(turn, found)
     item = next((item for item in checklist.items if item.number == number), None)
     if item is None:
         return say(member_texts.no_such_item(number, len(checklist.items)))
-    if _is_settled(turn, found, member):
+    if is_settled(turn, found, member):
         return say(member_texts.no_more_changes(found.due_on))
     return _confidential(_item(turn, found, member, item, member_texts.CHANGE))
 
 
-def _enter(turn: Turn) -> tuple[Member, AssessmentRound] | Reply:
+def enter(turn: Turn) -> tuple[Member, AssessmentRound] | Reply:
     """Return who fills in what now; else what to say: who is not linked, has not agreed, has no round, erased it."""
     member = _consenting(turn)
     if isinstance(member, Reply):
@@ -67,14 +68,14 @@ def _enter(turn: Turn) -> tuple[Member, AssessmentRound] | Reply:
         return say(member_texts.NO_ROUND)
     if turn.transaction.rounds.is_erased(found.id, member.id):
         return say(member_texts.ERASED_BEFORE)
-    return member, found
+    return checklist_gone(turn, found) or (member, found)
 
 
 def _consenting(turn: Turn) -> Member | Reply:
     member = member_in(turn)
     if member is None:
         return say(member_texts.NOT_LINKED)
-    return member if has_consented(turn, member) else ask_consent()
+    return member if has_consented(turn, member) else ask_consent(turn)
 
 
 def current_round(turn: Turn, member: Member) -> AssessmentRound | None:
@@ -91,7 +92,7 @@ def tells_an_answer(action: str) -> bool:
 
 
 def _ask_next(turn: Turn, found: AssessmentRound, member: Member, said: str = "") -> Reply:
-    checklist = _checklist(turn, found)
+    checklist = checklist_of(turn, found)
     answers = turn.transaction.rounds.response(found.id, member.id)
     given = answers.answers if answers else {}
     step = next_step(checklist, found.focus, given)
@@ -125,14 +126,14 @@ def _item(turn: Turn, found: AssessmentRound, member: Member, item: Item, progre
     asked = member_texts.item(
         progress, item.number, item.question, item.examples if is_focus else (), is_focus=is_focus
     )
-    labels = _checklist(turn, found).answer_labels
+    labels = checklist_of(turn, found).answer_labels
     where = f"{found.id}:{item.number}"
     buttons = [Button(labels[answer], "ck_answer", f"{where}:{answer.value}") for answer in ItemAnswer]
     return say(f"{said}\n{asked}" if said else asked, *buttons)
 
 
 def _preview(turn: Turn, found: AssessmentRound, member: Member) -> Reply:
-    checklist = _checklist(turn, found)
+    checklist = checklist_of(turn, found)
     response = turn.transaction.rounds.response(found.id, member.id)
     left = missing(checklist, response.answers if response else {})
     if response is None or left:
@@ -147,6 +148,7 @@ def _preview(turn: Turn, found: AssessmentRound, member: Member) -> Reply:
         sorted(response.reported),
         len(response.answers),
         wants_talk=response.wants_talk,
+        is_decided=is_decided(turn, member, response),
     )
     talk = Button(
         member_texts.NO_TALK if response.wants_talk else member_texts.TALK,
@@ -166,15 +168,12 @@ def _next(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]) 
 
 
 def _whole_group(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
-    group = _checklist(turn, found).groups[int(rest[0]) - 1]
-    answers = turn.transaction.rounds.answers(found.id, member.id)
-    for number in answerable_at_once(group, found.focus, {n: a.answer for n, a in answers.items()}):
-        turn.transaction.rounds.answer(found.id, member.id, number, StoredAnswer(ItemAnswer.NONE))
+    answer_group(turn, member, found, checklist_of(turn, found).groups[int(rest[0]) - 1])
     return _ask_next(turn, found, member)
 
 
 def _one_by_one(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
-    checklist = _checklist(turn, found)
+    checklist = checklist_of(turn, found)
     group = checklist.groups[int(rest[0]) - 1]
     answers = turn.transaction.rounds.answers(found.id, member.id)
     item = next((item for item in group.items if item.number not in answers), None)
@@ -184,7 +183,7 @@ def _one_by_one(turn: Turn, member: Member, found: AssessmentRound, rest: list[s
 
 
 def _examples(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
-    checklist = _checklist(turn, found)
+    checklist = checklist_of(turn, found)
     group = checklist.groups[int(rest[0]) - 1]
     shown = member_texts.examples([(item.number, item.examples[0]) for item in group.items])
     return _group(turn, found, member, checklist, group, shown)
@@ -192,17 +191,19 @@ def _examples(turn: Turn, member: Member, found: AssessmentRound, rest: list[str
 
 def _answer(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
     number, answer = int(rest[0]), ItemAnswer(rest[1])
-    turn.transaction.rounds.answer(found.id, member.id, number, StoredAnswer(answer))
+    answer_item(turn, member, found, number, answer)
+    decided = decision_on(turn, member, found) is not None
     if answer is ItemAnswer.PRESENT:
         where = f"{found.id}:{number}"
+        keep = member_texts.NOT_TO_REPORT if decided else member_texts.KEEP_TO_MYSELF
         return say(
-            member_texts.whether_to_report(number),
+            member_texts.whether_to_report(number, is_decided=decided),
             Button(member_texts.REPORT, "ck_report", f"{where}:1"),
-            Button(member_texts.KEEP_TO_MYSELF, "ck_report", f"{where}:0"),
+            Button(keep, "ck_report", f"{where}:0"),
         )
     if answer is ItemAnswer.DISCUSS:
         return say(
-            member_texts.whether_to_talk(number),
+            member_texts.whether_to_talk(number, is_decided=decided),
             Button(member_texts.TALK, "ck_talk_on", f"{found.id}:1"),
             Button(member_texts.LATER_TALK, "ck_talk_on", f"{found.id}:0"),
         )
@@ -210,11 +211,7 @@ def _answer(turn: Turn, member: Member, found: AssessmentRound, rest: list[str])
 
 
 def _report(turn: Turn, member: Member, found: AssessmentRound, rest: list[str]) -> Reply:
-    number, wanted = int(rest[0]), rest[1] == "1"
-    current = turn.transaction.rounds.answers(found.id, member.id).get(number)
-    if current is not None and current.answer is not ItemAnswer.NONE:
-        given = StoredAnswer(current.answer, is_reported=wanted, note=current.note)
-        turn.transaction.rounds.answer(found.id, member.id, number, given)
+    report_item(turn, member, found, int(rest[0]), wanted=rest[1] == "1")
     return _ask_next(turn, found, member)
 
 
@@ -230,29 +227,94 @@ def _talk_and_go_on(turn: Turn, member: Member, found: AssessmentRound, rest: li
 
 
 def _submit(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]) -> Reply:
-    response = turn.transaction.rounds.response(found.id, member.id)
-    left = missing(_checklist(turn, found), response.answers if response else {})
-    if left:
+    receipt, left = submit(turn, member, found)
+    if receipt is None:
         return say(
             member_texts.items_left(len(left), found.due_on), Button(member_texts.GO_ON, "ck_next", str(found.id))
         )
     today = local_day(turn.now)
-    receipt = turn.transaction.rounds.submit(found.id, member.id, on=today)
-    said = member_texts.receipt(receipt, len(_checklist(turn, found).items), today, found.due_on)
+    said = member_texts.receipt(receipt, len(checklist_of(turn, found).items), today, found.due_on)
     return say(said, *_after_receipt(found))
 
 
 def _after_receipt(found: AssessmentRound) -> tuple[Button, ...]:
-    return (Button(member_texts.SEE_AGAIN, "ck_again", str(found.id)),)
+    return Button(member_texts.SEE_AGAIN, "ck_again", str(found.id)), Button(paper_texts.OWN_COPY, "ex_own")
 
 
 def _again(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]) -> Reply:
     response = turn.transaction.rounds.response(found.id, member.id)
     if response is None or not response.is_submitted:
         return _ask_next(turn, found, member)
-    checklist = _checklist(turn, found)
+    checklist = checklist_of(turn, found)
     lines = [(item.number, checklist.answer_labels[response.answers[item.number]]) for item in checklist.items]
     return say(member_texts.own_answers(lines, sorted(response.reported)))
+
+
+# --- What is done to a response, in chat and on the page -----------------------------------------------------------
+
+
+def answer_item(turn: Turn, member: Member, found: AssessmentRound, number: int, answer: ItemAnswer) -> None:
+    """Keep an answer; what was written beside the same answer stays, whether to report it is asked anew."""
+    current = turn.transaction.rounds.answers(found.id, member.id).get(number)
+    note = current.note if current is not None and current.answer is answer else ""
+    given = StoredAnswer(answer, note=note, notice=notice_name(turn.services.options))
+    turn.transaction.rounds.answer(found.id, member.id, number, given)
+
+
+def answer_group(turn: Turn, member: Member, found: AssessmentRound, group: ItemGroup) -> None:
+    """Keep "nothing in the whole group" for the items that may be answered so."""
+    answers = turn.transaction.rounds.answers(found.id, member.id)
+    none = StoredAnswer(ItemAnswer.NONE, notice=notice_name(turn.services.options))
+    for number in answerable_at_once(group, found.focus, {n: a.answer for n, a in answers.items()}):
+        turn.transaction.rounds.answer(found.id, member.id, number, none)
+
+
+def report_item(turn: Turn, member: Member, found: AssessmentRound, number: int, *, wanted: bool) -> None:
+    """Keep whether an item is reported to the cell; one without a sign of anything is not."""
+    current = turn.transaction.rounds.answers(found.id, member.id).get(number)
+    if current is not None and current.answer is not ItemAnswer.NONE:
+        given = replace(current, is_reported=wanted, notice=notice_name(turn.services.options))
+        turn.transaction.rounds.answer(found.id, member.id, number, given)
+
+
+def note_item(turn: Turn, member: Member, found: AssessmentRound, number: int, note: str) -> None:
+    """Keep what a member writes beside an item, on the web page alone, where there is a sign of something."""
+    current = turn.transaction.rounds.answers(found.id, member.id).get(number)
+    if current is not None and current.answer is ItemAnswer.PRESENT:
+        given = replace(current, note=note, notice=notice_name(turn.services.options))
+        turn.transaction.rounds.answer(found.id, member.id, number, given)
+
+
+def submit(turn: Turn, member: Member, found: AssessmentRound) -> tuple[str | None, list[int]]:
+    """Hand in; return the receipt, or None and the items that have no answer yet."""
+    response = turn.transaction.rounds.response(found.id, member.id)
+    left = missing(checklist_of(turn, found), response.answers if response else {})
+    if left:
+        return None, left
+    return turn.transaction.rounds.submit(found.id, member.id, on=local_day(turn.now)), []
+
+
+def admit(turn: Turn, round_id: int, *, changes: bool, reads: bool = False) -> tuple[Member, AssessmentRound] | Reply:
+    """Return who does something in which round; else what to say: not linked, not agreed, another's, closed, erased.
+
+    Args:
+        changes: it would change an answer, which after the due date stays as it was handed in.
+        reads: it only looks, which a closed round allows.
+    """
+    member = _consenting(turn)
+    if isinstance(member, Reply):
+        return member
+    found = turn.transaction.rounds.get(round_id)
+    if found is None or found.cell_id != member.cell_id:
+        return say(texts.BUTTON_EXPIRED)
+    is_closed = round_state(found, turn.now) is RoundState.CLOSED
+    if is_closed and not reads:
+        return say(member_texts.round_closed(found.month, _last_day(found)))
+    if turn.transaction.rounds.is_erased(found.id, member.id):
+        return say(member_texts.ERASED_SINCE if is_closed else member_texts.ERASED_BEFORE)
+    if changes and is_settled(turn, found, member):
+        return say(member_texts.no_more_changes(found.due_on))
+    return checklist_gone(turn, found) or (member, found)
 
 
 _STEPS: dict[str, Callable[[Turn, Member, AssessmentRound, list[str]], Reply]] = {
@@ -274,20 +336,11 @@ def press(turn: Turn, action: str, argument: str) -> Reply:
     """Do what a button of the checklist means, however old it is."""
     if action == "ck_later":
         return say(member_texts.LATER_SAID)
-    member = _consenting(turn)
-    if isinstance(member, Reply):
-        return member
     round_id, *rest = argument.split(":")
-    found = turn.transaction.rounds.get(int(round_id))
-    if found is None or found.cell_id != member.cell_id:
-        return say(texts.BUTTON_EXPIRED)
-    if round_state(found, turn.now) is RoundState.CLOSED and action != "ck_again":
-        return say(member_texts.round_closed(found.month, _last_day(found)))
-    if turn.transaction.rounds.is_erased(found.id, member.id):
-        return say(member_texts.ERASED_BEFORE)
-    if action in _CONFIDENTIAL and _is_settled(turn, found, member):
-        return say(member_texts.no_more_changes(found.due_on))
-    return _confidential(_STEPS[action](turn, member, found, rest))
+    admitted = admit(turn, int(round_id), changes=action in _CONFIDENTIAL, reads=action == "ck_again")
+    if isinstance(admitted, Reply):
+        return admitted
+    return _confidential(_STEPS[action](turn, *admitted, rest))
 
 
 def is_step(action: str) -> bool:
@@ -303,7 +356,7 @@ def resume(turn: Turn) -> Button | None:
     return None
 
 
-def _is_settled(turn: Turn, found: AssessmentRound, member: Member) -> bool:
+def is_settled(turn: Turn, found: AssessmentRound, member: Member) -> bool:
     """Whether a response was handed in and the due date is over: then it stays as it is."""
     response = turn.transaction.rounds.response(found.id, member.id)
     return response is not None and response.is_submitted and is_late(found, local_day(turn.now))
@@ -313,7 +366,20 @@ def _confidential(reply: Reply) -> Reply:
     return replace(reply, is_confidential=True)
 
 
-def _checklist(turn: Turn, found: AssessmentRound) -> Checklist:
+def checklist_gone(turn: Turn, found: AssessmentRound) -> Reply | None:
+    """Return what to say where the version that a round was opened with is no longer there; None where it is."""
+    is_there = (found.checklist_id, found.checklist_version) in turn.services.checklists
+    return None if is_there else say(member_texts.version_gone(found.month))
+
+
+def decision_on(turn: Turn, member: Member, found: AssessmentRound) -> str | None:
+    """Return the committee's decision that lets the secretary see all of a member's response; None where none does."""
+    response = turn.transaction.rounds.response(found.id, member.id)
+    return turn.services.options.decision if is_decided(turn, member, response) else None
+
+
+def checklist_of(turn: Turn, found: AssessmentRound) -> Checklist:
+    """Return the questions that a round was opened with."""
     return turn.services.checklists[found.checklist_id, found.checklist_version]
 
 

@@ -1,13 +1,14 @@
 """Link a chat account to a member, ask for consent, take both back."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from assessment.model import Member
+from assessment.model import Member, Response
 from assessment.schedule import local_day
-from handlers import member_texts
+from handlers import member_texts, paper_texts
 from handlers.messages import Button, Reply, say
-from handlers.services import Turn
+from handlers.services import KEEP_MONTHS, Options, Turn
 from storage.people import CODE_LENGTH, CODE_LETTERS, Redeemed
 
 # The notice a member agrees to. When what is kept or who sees it changes, it gets a new name and all are asked anew.
@@ -27,9 +28,32 @@ def member_in(turn: Turn) -> Member | None:
     return turn.transaction.people.member(member_id) if member_id is not None else None
 
 
+def notice_name(options: Options) -> str:
+    """Return the name of the notice as it is now; a committee's decision gives it another, as other words do.
+
+    So does another time for which answers are kept: who has agreed to one has not agreed to the other.
+    """
+    name = NOTICE if options.keep_months == KEEP_MONTHS else f"{NOTICE}-{options.keep_months}m"
+    if options.decision is None:
+        return name
+    return f"{name}-{hashlib.sha256(options.decision.encode()).hexdigest()[:12]}"
+
+
 def has_consented(turn: Turn, member: Member) -> bool:
     """Whether a member has agreed to the notice as it is now."""
-    return turn.transaction.people.has_consented(member.id, NOTICE)
+    return turn.transaction.people.has_consented(member.id, notice_name(turn.services.options))
+
+
+def is_decided(turn: Turn, member: Member, response: Response | None) -> bool:
+    """Whether a committee's decision lets the secretary see all of a response, once it is handed in.
+
+    Only where one was entered, and the member had agreed to the very notice that quotes it before the first item was
+    answered, and still does. A response that is not begun will be one that the notice has come before.
+    """
+    if turn.services.options.decision is None or not has_consented(turn, member):
+        return False
+    is_begun = response is not None and bool(response.answers)
+    return not is_begun or (response is not None and response.notice == notice_name(turn.services.options))
 
 
 def redeem(turn: Turn, code: str) -> Reply:
@@ -45,13 +69,16 @@ def redeem(turn: Turn, code: str) -> Reply:
     greeting = member_texts.linked(member.name, cell)
     if has_consented(turn, member):
         return say(f"{greeting}\n{member_texts.BEGIN_HINT}")
-    return ask_consent(greeting)
+    return ask_consent(turn, greeting)
 
 
-def ask_consent(greeting: str = "") -> Reply:
+def ask_consent(turn: Turn, greeting: str = "") -> Reply:
     """Show what is kept and who sees what, and ask whether the member agrees."""
-    said = f"{greeting}\n{member_texts.PRIVACY_NOTICE}" if greeting else member_texts.PRIVACY_NOTICE
-    return say(said, Button(member_texts.AGREE, "consent"), Button(member_texts.NOT_NOW, "no_consent"))
+    options = turn.services.options
+    notice = member_texts.privacy_notice(options.decision, options.keep_months)
+    said = f"{greeting}\n{notice}" if greeting else notice
+    agree = Button(member_texts.AGREE, "consent", notice_name(options))
+    return say(said, agree, Button(member_texts.NOT_NOW, "no_consent"))
 
 
 def unlink(turn: Turn) -> Reply:
@@ -86,16 +113,18 @@ def own_data(turn: Turn) -> Reply:
     cell = people.cell(member.cell_id).name
     begun = rounds.of_member(member.id)
     kept = [(found.month, receipt, is_erased) for found, receipt, is_erased in begun]
-    readers = [
-        (entry.at, found.month)
+    noted = [
+        (entry, found.month)
         for found, _, _ in begun
         for entry in turn.transaction.audit.entries(about=f"round:{found.id} member:{member.id}")
-        if entry.action == "read reported"
     ]
+    readers = [(entry.at, month) for entry, month in noted if entry.action == "read reported"]
+    seen_whole = [(entry.at, month) for entry, month in noted if entry.action == "read answers"]
     chats = len(people.links_of([member.id]))
-    said = member_texts.own_data(member.name, cell, chats, kept, readers)
+    said = member_texts.own_data(member.name, cell, chats, kept, readers, seen_whole)
     has_content = any(not is_erased for _, _, is_erased in kept)
-    buttons = [Button(member_texts.ERASE, "erase")] if has_content else []
+    buttons = [Button(paper_texts.OWN_COPY, "ex_own")] if kept else []
+    buttons += [Button(member_texts.ERASE, "erase")] if has_content else []
     buttons += [Button(member_texts.TAKE_BACK, "ask_withdraw")] if has_consented(turn, member) else []
     return replace(say(said, *buttons), is_confidential=True)
 
@@ -119,12 +148,15 @@ def _erase(turn: Turn, _argument: str) -> Reply:
     return say(member_texts.erased(count))
 
 
-def _consent(turn: Turn, _argument: str) -> Reply:
-    member = member_in(turn)
+def agree(turn: Turn, notice: str) -> Reply:
+    """Keep that the member agrees to the notice; one that has other words by now is shown and asked about first."""
+    member, current = member_in(turn), notice_name(turn.services.options)
     if member is None:
         return say(member_texts.NOT_LINKED)
-    turn.transaction.people.consent(member.id, NOTICE, now=turn.now)
-    turn.transaction.audit.note(f"member:{member.id}", "consent", NOTICE, now=turn.now)
+    if notice != current:
+        return ask_consent(turn, member_texts.NOTICE_CHANGED)
+    turn.transaction.people.consent(member.id, current, now=turn.now)
+    turn.transaction.audit.note(f"member:{member.id}", "consent", current, now=turn.now)
     return say(f"{member_texts.CONSENT_KEPT}\n{member_texts.BEGIN_HINT}")
 
 
@@ -137,7 +169,8 @@ def _withdraw(turn: Turn, _argument: str) -> Reply:
     if member is None:
         return say(member_texts.NOT_LINKED)
     turn.transaction.people.withdraw(member.id, now=turn.now)
-    turn.transaction.audit.note(f"member:{member.id}", "withdraw consent", NOTICE, now=turn.now)
+    notice = notice_name(turn.services.options)
+    turn.transaction.audit.note(f"member:{member.id}", "withdraw consent", notice, now=turn.now)
     return say(member_texts.WITHDRAWN)
 
 
@@ -146,7 +179,8 @@ def _keep(_turn: Turn, _argument: str) -> Reply:
 
 
 ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
-    "consent": _consent,
+    # Buttons from before the notice's name stood in them belong to the first one.
+    "consent": lambda turn, argument: agree(turn, argument or NOTICE),
     "no_consent": _no_consent,
     "withdraw": _withdraw,
     "keep": _keep,

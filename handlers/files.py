@@ -6,6 +6,7 @@ What a file holds is decided when it is made: who may no longer see it, does not
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from handlers import exports
 from handlers.services import Turn
 
 
@@ -30,14 +31,18 @@ _MEDIA_TYPES = {
     "png": "image/png",
 }
 
-# Takes what stands behind the recipe's first ":"; None where the person may not have the file, or it is gone.
-Maker = Callable[[Turn, str], bytes | None]
-MAKERS: Mapping[str, Maker] = {}
+# Takes what stands behind the recipe's first ":" and returns how the content is drawn, once all that it needs was read;
+# None where the person may not have the file, or it is gone.
+Maker = Callable[[Turn, str], Callable[[], bytes] | None]
+MAKERS: Mapping[str, Maker] = {**exports.MAKERS}
 
 
-def make(turn: Turn, name: str, recipe: str) -> File | None:
-    """Return the file that a recipe describes, as the person of this turn may have it now; else None."""
+def make(turn: Turn, name: str, recipe: str) -> Callable[[], File] | None:
+    """Return how to draw the file that a recipe describes, as the person of this turn may have it now; else None.
+
+    Drawing takes its time and reads nothing more: the transaction may be over by then.
+    """
     kind, _, rest = recipe.partition(":")
     maker = MAKERS.get(kind)
-    content = maker(turn, rest) if maker is not None else None
-    return File(name, content) if content is not None else None
+    draw = maker(turn, rest) if maker is not None else None
+    return (lambda: File(name, draw())) if draw is not None else None

@@ -11,17 +11,7 @@ NOT_LINKED = (
     "Hỏi về kế hoạch và quy định thì không cần mã."
 )
 BEGIN_HINT = "Khi chi bộ mở kỳ, đồng chí gõ “tự đánh giá” để bắt đầu."
-PRIVACY_NOTICE = "\n".join(
-    [
-        "Trước khi tự đánh giá, xin đồng chí biết:",
-        "• Lưu lại: đồng chí đã nộp hay chưa, ngày nộp, và câu trả lời từng điều (được mã hóa).",
-        "• Bí thư chi bộ thấy: đã nộp hay chưa, những điều đồng chí tự chọn báo cáo, và việc đồng chí muốn trao đổi.",
-        "• Cấp ủy cấp trên và người kiểm tra chỉ thấy số lượng. Người quản trị không thấy nội dung nào.",
-        "• Số liệu chung chỉ được tính khi có từ 5 phiếu trở lên.",
-        "• Đồng chí rút lại sự đồng ý lúc nào cũng được: gõ “rút đồng ý”.",
-        "Đồng chí có đồng ý không?",
-    ]
-)
+NOTICE_CHANGED = "Thông báo đã thay đổi so với lần đồng chí đọc, xin đồng chí đọc lại:"
 AGREE = "Đồng ý"
 NOT_NOW = "Chưa"
 CONSENT_KEPT = "Cảm ơn đồng chí, tôi đã lưu sự đồng ý."
@@ -46,7 +36,38 @@ ABOUT_TO_ERASE = (
 )
 CONFIRM_ERASE = "Xác nhận xóa"
 ERASED_BEFORE = "Đồng chí đã xóa nội dung phiếu kỳ này nên không làm tiếp được. Kỳ sau đồng chí làm như thường."
+ERASED_SINCE = "Nội dung phiếu kỳ này đã xóa nên không xem lại được; việc đã nộp vẫn được tính."
 ERASED_MESSAGE = "(đã xóa)"
+
+
+def privacy_notice(decision: str | None, keep_months: int) -> str:
+    """Say what is kept, for how long and who sees what, and ask; a committee's decision on it is quoted."""
+    if decision is None:
+        secretary = [
+            "• Bí thư chi bộ thấy: đã nộp hay chưa, những điều đồng chí tự chọn báo cáo, và việc đồng chí muốn trao "
+            "đổi.",
+        ]
+    else:
+        secretary = [
+            "• Bí thư chi bộ thấy: đã nộp hay chưa, MỌI câu trả lời của đồng chí sau khi nộp, và việc đồng chí muốn "
+            "trao đổi. Đó là theo quyết định bằng văn bản của cấp ủy:",
+            f"«{decision}»",
+            "• Kỳ nào đồng chí đã trả lời trước khi đọc thông báo này thì bí thư chỉ thấy điều đồng chí tự chọn báo "
+            "cáo.",
+        ]
+    return "\n".join(
+        [
+            "Trước khi tự đánh giá, xin đồng chí biết:",
+            "• Lưu lại: đồng chí đã nộp hay chưa, ngày nộp, và câu trả lời từng điều (được mã hóa).",
+            f"• Câu trả lời được giữ {keep_months} tháng sau tháng tự đánh giá rồi hủy trên máy chủ, chỉ còn lại việc "
+            "đã nộp. Muốn xóa sớm hơn, đồng chí gõ “của tôi”.",
+            *secretary,
+            "• Cấp ủy cấp trên và người kiểm tra chỉ thấy số lượng. Người quản trị không thấy nội dung nào.",
+            "• Số liệu chung chỉ được tính sau hạn nộp, khi có từ 5 phiếu trở lên.",
+            "• Đồng chí rút lại sự đồng ý lúc nào cũng được: gõ “rút đồng ý”.",
+            "Đồng chí có đồng ý không?",
+        ]
+    )
 
 
 def own_data(
@@ -55,8 +76,9 @@ def own_data(
     chats: int,
     kept: Sequence[tuple[date, str | None, bool]],
     readers: Sequence[tuple[datetime, date]],
+    seen_whole: Sequence[tuple[datetime, date]] = (),
 ) -> str:
-    """Show a member what is kept, by round, and when the secretary opened what was reported."""
+    """Show a member what is kept, by round, and when the secretary opened what was reported, or all of it."""
     lines = [f"Đồng chí {name}, {cell}; {chats} máy đang nối."]
     for month, receipt_number, is_erased in kept:
         state = f"đã nộp, phiếu {receipt_number}" if receipt_number else "chưa nộp"
@@ -64,6 +86,8 @@ def own_data(
     lines += [] if kept else ["Chưa có phiếu nào."]
     for at, month in readers:
         lines.append(f"• Bí thư đã xem điều đồng chí báo cáo (kỳ {month_name(month)}), {clock(at)}")
+    for at, month in seen_whole:
+        lines.append(f"• Bí thư đã xem câu trả lời của đồng chí (kỳ {month_name(month)}), {clock(at)}")
     return "\n".join(lines)
 
 
@@ -102,21 +126,32 @@ ONE_BY_ONE = "Xem từng điều"
 EXAMPLES = "Ví dụ"
 REPORT = "Báo cáo với chi bộ"
 KEEP_TO_MYSELF = "Chỉ mình tôi biết"
+NOT_TO_REPORT = "Không báo cáo"
 TALK = "Tôi muốn trao đổi trực tiếp với bí thư"
 NO_TALK = "Thôi, không cần trao đổi"
 LATER_TALK = "Để tôi xem thêm"
 CONFIRM_SUBMIT = "Xác nhận nộp"
 SEE_AGAIN = "Xem lại"
 BACK_TO_IT = "Quay lại tự đánh giá"
+ON_THE_PAGE = "Làm trên trang web"
+PAGE_OUT_OF_DATE = "Trang này đã cũ nên việc vừa rồi chưa lưu. Đồng chí xem lại kỳ hiện tại dưới đây."
 CHANGE = "Sửa"
 
 
-def round_intro(cell: str, month: date, due_on: date, items: int) -> str:
-    """Say what a round is, how long it takes and who will see what."""
+def round_intro(cell: str, month: date, due_on: date, items: int, *, decision: str | None = None) -> str:
+    """Say what a round is, how long it takes and who will see what.
+
+    Args:
+        decision: the committee's decision that lets the secretary see all of this response.
+    """
+    sees = (
+        "những điều đồng chí tự chọn báo cáo, và việc đồng chí muốn trao đổi. Ngoài ra không ai thấy."
+        if decision is None
+        else f"mọi câu trả lời sau khi nộp (theo «{decision}»), và việc đồng chí muốn trao đổi. Ngoài ra không ai thấy."
+    )
     return (
         f"{cell} đang có kỳ tự đánh giá {month_name(month)}, hạn nộp {day(due_on)}. Có {items} điều, khoảng 3 phút, "
-        "dừng lúc nào cũng được.\nBí thư sẽ thấy: đồng chí đã nộp hay chưa, những điều đồng chí tự chọn báo cáo, và "
-        "việc đồng chí muốn trao đổi. Ngoài ra không ai thấy."
+        f"dừng lúc nào cũng được.\nBí thư sẽ thấy: đồng chí đã nộp hay chưa, {sees}"
     )
 
 
@@ -142,17 +177,27 @@ def examples(of_items: Sequence[tuple[int, str]]) -> str:
     return "\n".join(["Ví dụ:", *(f"• Điều {number}: {example}" for number, example in of_items)])
 
 
-def whether_to_report(number: int) -> str:
-    """Ask whether an item is to be reported to the cell."""
+def whether_to_report(number: int, *, is_decided: bool = False) -> str:
+    """Ask whether an item is to be reported to the cell.
+
+    Args:
+        is_decided: the secretary will see all answers; here and below.
+    """
+    sees = (
+        "Theo quyết định đã báo, bí thư thấy mọi câu trả lời; điều chọn báo cáo thì nêu với chi bộ."
+        if is_decided
+        else "Bí thư chỉ thấy những điều đồng chí chọn báo cáo."
+    )
     return (
-        f"Điều {number}: đồng chí có muốn báo cáo điều này với chi bộ không? Bí thư chỉ thấy những điều đồng chí "
-        "chọn báo cáo. Nội dung việc thì trao đổi trực tiếp, không cần gõ ở đây."
+        f"Điều {number}: đồng chí có muốn báo cáo điều này với chi bộ không? {sees} Nội dung việc thì trao đổi trực "
+        "tiếp, không cần gõ ở đây."
     )
 
 
-def whether_to_talk(number: int) -> str:
+def whether_to_talk(number: int, *, is_decided: bool = False) -> str:
     """Ask whether the member wants to talk with the secretary."""
-    return f"Điều {number}: đồng chí có muốn bí thư hẹn trao đổi trực tiếp không? Bí thư không biết là về điều nào."
+    asked = f"Điều {number}: đồng chí có muốn bí thư hẹn trao đổi trực tiếp không?"
+    return asked if is_decided else f"{asked} Bí thư không biết là về điều nào."
 
 
 def items_left(count: int, due_on: date) -> str:
@@ -161,13 +206,20 @@ def items_left(count: int, due_on: date) -> str:
 
 
 def preview(
-    present: Sequence[int], discuss: Sequence[int], reported: Sequence[int], count: int, *, wants_talk: bool
+    present: Sequence[int],
+    discuss: Sequence[int],
+    reported: Sequence[int],
+    count: int,
+    *,
+    wants_talk: bool,
+    is_decided: bool = False,
 ) -> str:
     """Show what would be handed in."""
     lines = [f"Đồng chí đã trả lời đủ {count} điều:"]
     lines.append(f"• Không có biểu hiện: {count - len(present) - len(discuss)} điều")
     lines += [f"• Có biểu hiện: {item_numbers(present)}"] if present else []
     lines += [f"• Cần trao đổi: {item_numbers(discuss)}"] if discuss else []
+    lines += ["Theo quyết định đã báo, bí thư sẽ thấy mọi câu trả lời trên."] if is_decided else []
     lines.append(f"Bí thư sẽ thấy đồng chí báo cáo: {item_numbers(reported) if reported else 'không có điều nào'}.")
     lines += ["Bí thư sẽ biết đồng chí muốn trao đổi trực tiếp."] if wants_talk else []
     lines.append("Muốn sửa, đồng chí gõ ví dụ “sửa điều 12”.")
@@ -179,6 +231,14 @@ def receipt(number: str, items: int, on: date, due_on: date) -> str:
     late = ", nộp sau hạn" if on > due_on else ""
     until = f" Sửa được đến hết ngày {day(due_on)}." if on <= due_on else ""
     return f"Đã ghi nhận. Phiếu {number}, {items} điều, ngày {day(on)}{late}.{until}"
+
+
+def version_gone(month: date) -> str:
+    """Say that the questions a round was opened with are not there, so that nothing can be answered or shown."""
+    return (
+        f"Bảng tự đánh giá của kỳ {month_name(month)} hiện không có trong hệ thống nên tôi chưa làm tiếp được. Những "
+        "gì đã trả lời vẫn còn nguyên. Đồng chí báo người quản trị giúp."
+    )
 
 
 def no_more_changes(due_on: date) -> str:
@@ -201,6 +261,11 @@ def own_answers(answers: Sequence[tuple[int, str]], reported: Sequence[int]) -> 
     marked = set(reported)
     lines = [f"Điều {number}: {answer}{' (đã báo cáo)' if number in marked else ''}" for number, answer in answers]
     return "\n".join(["Phiếu của đồng chí:", *lines])
+
+
+def note_too_long(length: int, longest: int) -> str:
+    """Say that what was written beside an item is too long and was not kept."""
+    return f"Đoạn ghi dài {length} chữ cái nên chưa lưu được. Đồng chí ghi gọn lại, nhiều nhất {longest} chữ cái."
 
 
 def no_such_item(number: int, count: int) -> str:

@@ -1,26 +1,27 @@
 """Who hears from us now, and what we say."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from assessment.access import Data, Subject, Viewer, may_see
+from assessment.model import AssessmentRound, Cell, Checklist, Member
 from assessment.schedule import (
     OPENED,
     RoundState,
-    Schedule,
     closes_at,
     due_reminders,
     local_day,
+    participants,
     round_state,
     sendable_at,
 )
-from handlers import secretary_texts
+from handlers import calendar_texts, secretary_texts
 from handlers.messages import Reply, say
+from handlers.schedules import open_due, opened_by_schedule, schedule_of
 from storage.outbox import Delivery
 from storage.people import Link
 from storage.store import Transaction
-
-# What a cell has without having set anything: opened by hand, reminded 5 and 2 days before the last day and on it.
-DEFAULT_SCHEDULE = Schedule(opening_day=5, due_day=31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,24 @@ class Composed:
     wait_until: datetime | None = None
 
 
-def queue_due(transaction: Transaction, *, now: datetime) -> int:
-    """Queue what is due in all rounds; return how many messages were new."""
+def queue_due(
+    transaction: Transaction, *, now: datetime, checklists: Mapping[tuple[str, int], Checklist] | None = None
+) -> int:
+    """Open the rounds whose time has come, queue what is due in all rounds; return how many messages were new.
+
+    Args:
+        checklists: what rounds may be opened with; without, none is opened.
+    """
     queued = 0
+    if checklists:
+        open_due(transaction, checklists, now=now)
     for found in transaction.rounds.still_open(local_day(now)):
+        schedule = schedule_of(transaction, found.cell_id)
         members = transaction.people.members_of(found.cell_id)
         responses = transaction.rounds.outlines(found.id)
         sent = {(d.round_id, d.member_id, d.kind) for d in transaction.outbox.of_round(found.id)}
         due: dict[tuple[str, datetime], list[int]] = {}
-        for reminder in due_reminders(found, members, responses, DEFAULT_SCHEDULE, now=now, already_sent=sent):
+        for reminder in due_reminders(found, members, responses, schedule, now=now, already_sent=sent):
             due.setdefault((reminder.kind, reminder.due_at), []).append(reminder.member_id)
         for (kind, due_at), ids in due.items():
             queued += transaction.outbox.queue(found.id, kind, ids, due_at=due_at, expires_at=closes_at(found))
@@ -56,13 +66,27 @@ def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> C
         return Composed(reason="round closed")
     if delivery.member_id in transaction.rounds.handed_in(found.id):
         return Composed(reason="handed in")
-    sendable = sendable_at(now, DEFAULT_SCHEDULE)
+    sendable = sendable_at(now, schedule_of(transaction, found.cell_id))
     if sendable > now:
         return Composed(reason="quiet hours", wait_until=sendable)
     links = transaction.people.links_of([member.id])
     link = next((link for link in links if not link.is_blocked), None)
     if link is None:
         return Composed(reason="blocked" if links else "not linked")
-    cell = transaction.people.cell(found.cell_id).name
-    words = secretary_texts.round_announced if delivery.kind == OPENED else secretary_texts.reminder
-    return Composed(say(words(cell, found.month, found.due_on)), link)
+    cell = transaction.people.cell(found.cell_id)
+    if delivery.kind != OPENED:
+        return Composed(say(secretary_texts.reminder(cell.name, found.month, found.due_on)), link)
+    said = secretary_texts.round_announced(cell.name, found.month, found.due_on)
+    return Composed(say(f"{said}{_by_itself(transaction, found, member, cell, now)}"), link)
+
+
+def _by_itself(transaction: Transaction, found: AssessmentRound, member: Member, cell: Cell, now: datetime) -> str:
+    """Return what who leads the cell hears of a round that nobody opened by hand; nothing for others."""
+    viewer = Viewer(member.id, member.cell_id, member.roles)
+    may_open = may_see(viewer, Data.ROUNDS, Subject(cell.id, cell.organization_id))
+    if not may_open or not opened_by_schedule(transaction, found):
+        return ""
+    members = transaction.people.members_of(cell.id)
+    told = {each.id for each in participants(found, members, [], day=local_day(now)) if each.has_phone}
+    linked = {link.member_id for link in transaction.people.links_of(sorted(told))}
+    return f"\n{calendar_texts.opened_by_schedule(len(linked), len(told) - len(linked))}"

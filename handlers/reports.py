@@ -4,27 +4,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from assessment.access import Data, Subject, Viewer, may_see, totals, visible_items
-from assessment.model import AssessmentRound, Checklist, Member, Response, Role
+from assessment.access import Data, Subject, Viewer, may_see, visible_items
+from assessment.model import AssessmentRound, Checklist, ItemAnswer, Member, Response, Role
 from assessment.schedule import (
-    OPENED,
     AlreadyReminded,
     RoundClosed,
     RoundState,
     closes_at,
     local_day,
-    participants,
     remind_now,
     round_state,
     sendable_at,
     still_to_hand_in,
 )
-from assessment.steps import focus_of
-from handlers import member_texts, secretary_texts, texts
-from handlers.enrolment import member_in
-from handlers.messages import Button, Reply, say
-from handlers.reminders import DEFAULT_SCHEDULE
+from handlers import exports, member_texts, secretary_texts, texts
+from handlers.checklist import checklist_gone, checklist_of
+from handlers.checklists_in_use import checklist_in_use, is_to_be_warned, note_warned
+from handlers.enrolment import is_decided, member_in
+from handlers.messages import Button, Reply, say, with_files
+from handlers.schedules import due_day, schedule_of
+from handlers.schedules import open_round as open_round_of_cell
 from handlers.services import Turn
+from handlers.shown_totals import totals_of
 
 _BY_HAND = "by-hand"
 
@@ -42,9 +43,22 @@ class Standing:
     responses: tuple[Response, ...]
 
 
-def open_round(turn: Turn) -> Reply:
-    """Ask whether this month's round is to be opened, and with what."""
-    found = _secretary(turn)
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a member reports to the cell: the items, each with what was written beside it."""
+
+    name: str
+    items: tuple[tuple[int, str], ...]
+
+
+def open_round(turn: Turn, *, is_page: bool = False) -> Reply:
+    """Ask whether this month's round is to be opened, and with what.
+
+    Args:
+        is_page: it stands on a page, which says each time that the regulation was replaced; in chat it is said once a
+            month.
+    """
+    found = secretary(turn)
     if isinstance(found, Reply):
         return found
     month = local_day(turn.now).replace(day=1)
@@ -55,29 +69,51 @@ def open_round(turn: Turn) -> Reply:
     if checklist is None:
         return say(secretary_texts.NO_CHECKLIST)
     cell = turn.transaction.people.cell(found.cell_id).name
-    due_on = _due_on(month)
-    said = secretary_texts.about_to_open(cell, month, due_on, checklist)
+    due_on = due_day(month, schedule_of(turn.transaction, found.cell_id), today=local_day(turn.now))
+    warns = is_page or is_to_be_warned(turn.transaction, found.cell_id, checklist, month)
+    if warns and not is_page:
+        note_warned(turn.transaction, found.cell_id, checklist, month)
+    said = secretary_texts.about_to_open(cell, month, due_on, checklist, warns=warns)
     return say(
         said,
-        Button(secretary_texts.CONFIRM_OPEN, "rp_open", f"{month:%Y-%m-%d}"),
+        Button(secretary_texts.CONFIRM_OPEN, "rp_open", f"{month:%Y-%m-%d}:{checklist.id}:{checklist.version}"),
         Button(secretary_texts.LEAVE_IT, "rp_leave"),
     )
 
 
 def progress(turn: Turn) -> Reply:
     """Say who has handed in and who has not."""
-    found = _secretary(turn, Data.STATUS)
+    found = secretary(turn, Data.STATUS)
     if isinstance(found, Reply):
         return found
-    standing = _standing(turn, found)
+    standing = standing_of(turn, found)
     if standing is None:
         return say(secretary_texts.NO_ROUND_YET)
     reachable = standing.reachable
     buttons = [Button(secretary_texts.remind_so_many(len(reachable)), "rp_remind")] if reachable else []
-    buttons += [Button(secretary_texts.SUMMARY, "rp_summary")] if _may(turn, found, Data.TOTALS) else []
-    talks = sum(response.wants_talk for response in standing.responses) if _may(turn, found, Data.TALK_WISH) else None
+    buttons += [Button(secretary_texts.SUMMARY, "rp_summary")] if may(turn, found, Data.TOTALS) else []
+    buttons.append(exports.export_button())
+    talks = sum(response.wants_talk for response in standing.responses) if may(turn, found, Data.TALK_WISH) else None
     cell = turn.transaction.people.cell(found.cell_id).name
-    return say(secretary_texts.standing(cell, standing_names(standing), talks, _days_left(turn, standing)), *buttons)
+    said = secretary_texts.standing(cell, standing_names(standing), talks, days_left(turn, standing))
+    unheard = turn.transaction.outbox.perhaps_unheard(standing.round.id)
+    if names := [member.name for member in reachable if member.id in unheard]:
+        said += f"\n{secretary_texts.perhaps_unheard(names)}"
+    return say(f"{said}{_warning(turn, found, standing.round)}", *buttons)
+
+
+def _warning(turn: Turn, found: Member, round_: AssessmentRound) -> str:
+    """Return, once a month, that the regulation of a round that opened by itself was replaced; else nothing."""
+    checklist = turn.services.checklists.get((round_.checklist_id, round_.checklist_version))
+    is_secretary = Role.SECRETARY in found.roles
+    if (
+        checklist is None
+        or not is_secretary
+        or not is_to_be_warned(turn.transaction, found.cell_id, checklist, round_.month)
+    ):
+        return ""
+    note_warned(turn.transaction, found.cell_id, checklist, round_.month)
+    return secretary_texts.superseded(checklist)
 
 
 def standing_names(standing: Standing) -> secretary_texts.StandingNames:
@@ -95,16 +131,16 @@ def standing_names(standing: Standing) -> secretary_texts.StandingNames:
 
 def remind(turn: Turn) -> Reply:
     """Ask whether those who have not handed in are to be reminded, and say when they will hear."""
-    found = _secretary(turn, Data.STATUS)
+    found = secretary(turn, Data.STATUS)
     if isinstance(found, Reply):
         return found
-    standing = _standing(turn, found)
+    standing = standing_of(turn, found)
     if standing is None or round_state(standing.round, turn.now) is RoundState.CLOSED:
         return say(secretary_texts.NO_ROUND_YET)
     reachable = standing.reachable
     if not reachable:
         return say(secretary_texts.NOBODY_TO_REMIND)
-    at = sendable_at(turn.now, DEFAULT_SCHEDULE)
+    at = sendable_at(turn.now, schedule_of(turn.transaction, found.cell_id))
     return say(
         secretary_texts.about_to_remind(len(reachable), at, is_now=at <= turn.now),
         Button(secretary_texts.CONFIRM_REMIND, "rp_remind_yes", str(standing.round.id)),
@@ -114,14 +150,27 @@ def remind(turn: Turn) -> Reply:
 
 def summary(turn: Turn) -> Reply:
     """Give the page for the cell's meeting: counts, what was reported, totals where they may be shown."""
-    found = _secretary(turn, Data.TOTALS)
+    read = read_summary(turn)
+    if isinstance(read, Reply):
+        return read
+    told = "\n".join([read[0], *_read_decided(turn)])
+    said = with_files(say(told, *exports.roll_up_buttons()), *exports.files_of_latest(turn))
+    return replace(said, is_confidential=True)
+
+
+def read_summary(turn: Turn) -> tuple[str, list[Reported]] | Reply:
+    """Return the same as text, and what was reported by itself; that it was read is noted."""
+    found = secretary(turn, Data.TOTALS)
     if isinstance(found, Reply):
         return found
-    standing = _standing(turn, found)
+    standing = standing_of(turn, found)
     if standing is None:
         return say(secretary_texts.NO_ROUND_YET)
     rounds, round_ = turn.transaction.rounds, standing.round
-    checklist = turn.services.checklists[round_.checklist_id, round_.checklist_version]
+    gone = checklist_gone(turn, round_)
+    if gone is not None:
+        return gone
+    checklist = checklist_of(turn, round_)
     viewer, subject = _viewer(turn, found), _cell_subject(turn, found)
     responses = [response for response in rounds.responses(round_.id) if response.is_submitted]
     reported = []
@@ -130,41 +179,58 @@ def summary(turn: Turn) -> Reply:
         if not seen:
             continue
         member = turn.transaction.people.member(response.member_id)
-        reported.append((member.name if member else "", sorted(seen)))
+        notes = rounds.answers(round_.id, response.member_id)
+        items = tuple((number, notes[number].note) for number in sorted(seen))
+        reported.append(Reported(member.name if member else "", items))
         if response.member_id != found.id:
             about = f"round:{round_.id} member:{response.member_id}"
             turn.transaction.audit.note(f"member:{found.id}", "read reported", about, now=turn.now)
-    counted = totals(responses, shown_before=rounds.totals_shown(round_.id))
-    if counted:
-        rounds.note_totals(round_.id, len(responses))
+    counted, _ = totals_of(turn, round_, responses)
     cell = turn.transaction.people.cell(found.cell_id).name
-    said = say(secretary_texts.summary(cell, standing_names(standing), reported, counted, checklist))
-    return replace(said, is_confidential=True)
+    named = [(each.name, [number for number, _ in each.items]) for each in reported]
+    return secretary_texts.summary(cell, standing_names(standing), named, counted, checklist), reported
+
+
+def _read_decided(turn: Turn) -> list[str]:
+    """Return all the answers of those whom a committee's decision was shown before they began; noted as read."""
+    found, decision = secretary(turn, Data.TOTALS), turn.services.options.decision
+    standing = standing_of(turn, found) if isinstance(found, Member) and decision is not None else None
+    if decision is None or isinstance(found, Reply) or standing is None:
+        return []
+    viewer, cell = _viewer(turn, found), _cell_subject(turn, found)
+    seen: list[tuple[str, list[int], list[int]]] = []
+    for response in turn.transaction.rounds.responses(standing.round.id):
+        member = turn.transaction.people.member(response.member_id)
+        if member is None or not response.is_submitted or not response.answers or member.id == found.id:
+            continue
+        subject = replace(cell, member_id=member.id, is_decided=is_decided(turn, member, response))
+        if not may_see(viewer, Data.ANSWERS, subject):
+            continue
+        by_answer = [
+            sorted(number for number in visible_items(viewer, response, subject) if response.answers[number] is answer)
+            for answer in (ItemAnswer.PRESENT, ItemAnswer.DISCUSS)
+        ]
+        seen.append((member.name, by_answer[0], by_answer[1]))
+        about = f"round:{standing.round.id} member:{member.id}"
+        turn.transaction.audit.note(f"member:{found.id}", "read answers", about, now=turn.now)
+    return secretary_texts.decided_answers(decision, seen)
 
 
 def _open(turn: Turn, argument: str) -> Reply:
-    found = _secretary(turn)
+    found = secretary(turn)
     if isinstance(found, Reply):
         return found
-    month, today = date.fromisoformat(argument), local_day(turn.now)
+    on, _, shown = argument.partition(":")
+    month, today = date.fromisoformat(on), local_day(turn.now)
     checklist = _checklist_in_use(turn)
+    if checklist is not None and shown and shown != f"{checklist.id}:{checklist.version}":
+        # What the secretary said yes to is not what would be opened now.
+        return open_round(turn)
     if checklist is None or month != today.replace(day=1):
         return say(texts.BUTTON_EXPIRED)
-    opened, is_new = turn.transaction.rounds.open(
-        found.cell_id,
-        month,
-        checklist=(checklist.id, checklist.version),
-        opened_on=today,
-        due_on=_due_on(month),
-        grace_days=DEFAULT_SCHEDULE.grace_days,
-        focus=focus_of(checklist, month),
-    )
-    if not is_new:
+    opened, told = open_round_of_cell(turn.transaction, found.cell_id, month, checklist, now=turn.now)
+    if told is None:
         return say(secretary_texts.round_there(month, opened.due_on), *_progress_button())
-    members = turn.transaction.people.members_of(found.cell_id)
-    told = [member.id for member in participants(opened, members, [], day=today) if member.has_phone]
-    at = sendable_at(turn.now, DEFAULT_SCHEDULE)
-    turn.transaction.outbox.queue(opened.id, OPENED, told, due_at=at, expires_at=closes_at(opened))
     linked = {link.member_id for link in turn.transaction.people.links_of(told)}
     turn.transaction.audit.note(f"member:{found.id}", "open round", f"round:{opened.id}", now=turn.now)
     return say(
@@ -173,10 +239,10 @@ def _open(turn: Turn, argument: str) -> Reply:
 
 
 def _remind(turn: Turn, argument: str) -> Reply:
-    found = _secretary(turn, Data.STATUS)
+    found = secretary(turn, Data.STATUS)
     if isinstance(found, Reply):
         return found
-    standing = _standing(turn, found)
+    standing = standing_of(turn, found)
     if standing is None or standing.round.id != int(argument):
         return say(texts.BUTTON_EXPIRED)
     before = [
@@ -189,7 +255,7 @@ def _remind(turn: Turn, argument: str) -> Reply:
             standing.round,
             turn.transaction.people.members_of(found.cell_id),
             standing.responses,
-            DEFAULT_SCHEDULE,
+            schedule_of(turn.transaction, found.cell_id),
             now=turn.now,
             last_manual_at=max(before, default=None),
         )
@@ -227,14 +293,12 @@ WORDS: dict[str, Callable[[Turn], Reply]] = {
 }
 
 
-def _secretary(turn: Turn, data: Data | None = None) -> Member | Reply:
-    """Return the member who asks, if the table lets them; else what to say. Without data, only a secretary may."""
+def secretary(turn: Turn, data: Data = Data.ROUNDS) -> Member | Reply:
+    """Return the member who asks, if the table lets them see or do something; else what to say."""
     member = member_in(turn)
     if member is None:
         return say(member_texts.NOT_LINKED)
-    if data is None and Role.SECRETARY not in member.roles:
-        return say(secretary_texts.ONLY_SECRETARY)
-    if data is not None and not _may(turn, member, data):
+    if not may(turn, member, data):
         return say(secretary_texts.ONLY_SECRETARY)
     return member
 
@@ -248,7 +312,8 @@ def _cell_subject(turn: Turn, member: Member) -> Subject:
     return Subject(member.cell_id, turn.transaction.people.cell(member.cell_id).organization_id)
 
 
-def _may(turn: Turn, member: Member, data: Data) -> bool:
+def may(turn: Turn, member: Member, data: Data) -> bool:
+    """Whether a member may see something of the own cell."""
     return may_see(_viewer(turn, member), data, _cell_subject(turn, member))
 
 
@@ -257,18 +322,11 @@ def _round_of(turn: Turn, member: Member, month: date) -> AssessmentRound | None
 
 
 def _checklist_in_use(turn: Turn) -> Checklist | None:
-    """Return the newest version that may be used without anybody's confirmation."""
-    usable = [checklist for checklist in turn.services.checklists.values() if checklist.is_checked]
-    return max(usable, key=lambda checklist: (checklist.valid_from, checklist.version), default=None)
+    return checklist_in_use(turn.transaction, turn.services.checklists, on=local_day(turn.now))
 
 
-def _due_on(month: date) -> date:
-    following = (month.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return following - timedelta(days=1)
-
-
-def _standing(turn: Turn, member: Member) -> Standing | None:
-    """Return how the cell's latest round stands, or None where there was none."""
+def standing_of(turn: Turn, member: Member) -> Standing | None:
+    """Return how the latest round of the member's cell stands, or None where there was none."""
     found = next(iter(turn.transaction.rounds.of_cell(member.cell_id)), None)
     if found is None:
         return None
@@ -291,7 +349,8 @@ def _standing(turn: Turn, member: Member) -> Standing | None:
     )
 
 
-def _days_left(turn: Turn, standing: Standing) -> int:
+def days_left(turn: Turn, standing: Standing) -> int:
+    """Return how many days a round still takes responses in time; negative after the due date."""
     return (standing.round.due_on - local_day(turn.now)).days
 
 

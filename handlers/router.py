@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from handlers import checklist, enrolment, files, reports, texts
+from handlers import admin, calendar, checklist, committee, enrolment, exports, files, paper, reports, texts
 from handlers.browse import open_documents, open_outline, press
 from handlers.files import File
 from handlers.messages import IncomingMessage, Reply, say
@@ -43,8 +43,8 @@ def make_file(
     name: str,
     recipe: str,
     services: Services,
-) -> File | None:
-    """Return a file of one of our messages, for the chat that asks for it; None where it is not for this chat."""
+) -> Callable[[], File] | None:
+    """Return how to draw a file of one of our messages, for the chat that asks; None where it is not for this chat."""
     return files.make(Turn(message, conversation, None, transaction, services), name, recipe)
 
 
@@ -52,13 +52,16 @@ def is_confidential(message: IncomingMessage, conversation: Conversation, transa
     """Whether a message answers an item of a checklist: what was chosen must not stand readable in the database."""
     if message.button_id is not None:
         pressed = transaction.button(conversation.id, message.button_id)
-        return pressed is not None and checklist.tells_an_answer(pressed.action)
+        return pressed is not None and (
+            checklist.tells_an_answer(pressed.action) or paper.tells_an_answer(pressed.action)
+        )
     typed = fold(collapse(clean(message.text)))
     if _CHANGE.fullmatch(typed.strip(" .!?")):
         return True
-    if not _NUMBER.fullmatch(typed):
-        return False
-    return any(checklist.tells_an_answer(button.action) for button in transaction.latest_buttons(conversation.id))
+    buttons = transaction.latest_buttons(conversation.id)
+    if paper.awaits_marks(buttons):
+        return True
+    return bool(_NUMBER.fullmatch(typed)) and any(checklist.tells_an_answer(button.action) for button in buttons)
 
 
 def _route(turn: Turn) -> _Opened:
@@ -75,12 +78,16 @@ def _route(turn: Turn) -> _Opened:
     if command is not None:
         return command(turn)
 
+    entered = paper.typed(turn, typed) or calendar.typed(turn, typed)
+    if entered is not None:
+        return entered, topic
+
     def note_wanted(document_id: str) -> None:
         turn.transaction.want_document(document_id, now=message.sent_at)
 
     # The text goes on as it came: how long it really was is for the documents to judge.
     reply, now_about = answer_question(message.text, turn.conversation.topic, turn.services, note_wanted)
-    back = checklist.resume(turn)
+    back = checklist.resume(turn) or paper.resume(turn)
     if back is not None:
         # Who asks in the middle of a checklist is led back to it.
         reply = replace(reply, buttons=(*reply.buttons[: CHOICES_AT_MOST - 1], back))
@@ -166,7 +173,7 @@ def _beside(handler: Callable[[Turn], Reply]) -> Callable[[Turn], _Opened]:
 
 
 # Each says which words open it.
-_ROOMS = (checklist, enrolment, reports)
+_ROOMS = (checklist, enrolment, reports, exports, admin, committee, paper, calendar)
 _COMMANDS: dict[str, Callable[[Turn], _Opened]] = {
     "start": _start,
     "bat dau": _start,
@@ -184,5 +191,7 @@ _COMMANDS: dict[str, Callable[[Turn], _Opened]] = {
     **{word: _beside(act) for module in _ROOMS for word, act in module.WORDS.items()},
 }
 _ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
-    action: act for module in (enrolment, reports) for action, act in module.ACTIONS.items()
+    action: act
+    for module in (enrolment, reports, exports, admin, committee, paper, calendar)
+    for action, act in module.ACTIONS.items()
 }

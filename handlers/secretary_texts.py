@@ -16,6 +16,8 @@ CONFIRM_REMIND = "Xác nhận nhắc"
 LEAVE_IT = "Thôi"
 LEFT_AS_IT_WAS = "Vâng, tôi chưa làm gì."
 PROGRESS = "Tiến độ"
+ON_THE_PAGE = "Mở trang của bí thư"
+CLOSED = "đã đóng"
 SUMMARY = "Tóm tắt cho biên bản"
 NOBODY_TO_REMIND = "Không còn đồng chí nào cần nhắc mà tôi nhắn được."
 
@@ -43,14 +45,21 @@ def round_there(month: date, due_on: date) -> str:
     return f"Kỳ {month_name(month)} đã được mở, hạn nộp {day(due_on)}."
 
 
-def about_to_open(cell: str, month: date, due_on: date, checklist: Checklist) -> str:
-    """Say what opening a round does; a superseded regulation is said."""
+def about_to_open(cell: str, month: date, due_on: date, checklist: Checklist, *, warns: bool = True) -> str:
+    """Say what opening a round does; that the regulation was superseded is said where it warns."""
     said = f"Mở kỳ {month_name(month)} cho {cell}, hạn nộp {day(due_on)}, theo {checklist.regulation}?"
-    if checklist.superseded_by is None:
+    if not checklist.is_checked:
+        said += "\nBảng này chưa đối chiếu văn bản chính thức; người quản trị đã xác nhận cho dùng."
+    if checklist.superseded_by is None or not warns:
         return said
+    return f"{said}{superseded(checklist)}"
+
+
+def superseded(checklist: Checklist) -> str:
+    """Say, on a line of its own, that a checklist's regulation was replaced."""
     since = f" từ {day(checklist.superseded_on)}" if checklist.superseded_on else ""
     return (
-        f"{said}\nLưu ý: {checklist.regulation} đã được thay bằng {checklist.superseded_by}{since}; bảng theo văn bản "
+        f"\nLưu ý: {checklist.regulation} đã được thay bằng {checklist.superseded_by}{since}; bảng theo văn bản "
         "mới chưa được người quản trị xác nhận."
     )
 
@@ -63,17 +72,35 @@ def round_opened(month: date, due_on: date, told: int, unlinked: int) -> str:
 
 def standing(cell: str, names: StandingNames, talks: int | None, days_left: int) -> str:
     """Say who has handed in and who has not, and why some cannot be reached."""
-    left = f"còn {days_left} ngày" if days_left > 0 else "hạn hôm nay" if days_left == 0 else "đã quá hạn"
+    left = time_left(days_left)
     lines = [f"Kỳ {month_name(names.month)}, {cell}: {names.handed_in}/{names.expected} đã nộp, {left}."]
-    for title, people in (
+    lines += [f"{title} ({len(people)}): {', '.join(people)}." for title, people in waiting(names)]
+    lines += [f"Muốn trao đổi trực tiếp: {talks} đồng chí."] if talks else []
+    return "\n".join(lines)
+
+
+def perhaps_unheard(names: Sequence[str]) -> str:
+    """Say of whom nobody knows whether a message reached them, and what to do."""
+    return (
+        f"Chưa rõ đã nhận được tin ({len(names)}): {', '.join(names)}. Tôi không tự gửi lại; đồng chí hỏi trực tiếp "
+        "hoặc bấm nhắc."
+    )
+
+
+def time_left(days: int) -> str:
+    """How long a round still takes responses in time."""
+    return f"còn {days} ngày" if days > 0 else "hạn hôm nay" if days == 0 else "đã quá hạn"
+
+
+def waiting(names: StandingNames) -> list[tuple[str, tuple[str, ...]]]:
+    """Return who has not handed in, by why: (reason, names); reasons that hold for nobody are left out."""
+    reasons = (
         ("Chưa nộp", names.missing),
         ("Chưa nhập mã nên chưa nhắn được", names.never_linked),
         ("Đã chặn tin nhắn", names.blocked),
         ("Không dùng điện thoại, nhập từ phiếu giấy", names.without_phone),
-    ):
-        lines += [f"{title} ({len(people)}): {', '.join(people)}."] if people else []
-    lines += [f"Muốn trao đổi trực tiếp: {talks} đồng chí."] if talks else []
-    return "\n".join(lines)
+    )
+    return [(title, people) for title, people in reasons if people]
 
 
 def remind_so_many(count: int) -> str:
@@ -117,8 +144,23 @@ def summary(
             shown = (f"{count} {checklist.answer_labels[answer].lower()}" for answer, count in answers.items() if count)
             lines.append(f"• Điều {number}: {', '.join(shown)}")
     else:
-        lines.append("Chưa nêu số liệu từng điều, để không lộ câu trả lời của ai: cần từ 5 phiếu trở lên.")
+        lines.append(
+            "Chưa nêu số liệu từng điều, để không lộ câu trả lời của ai: chỉ nêu sau hạn nộp, khi có từ 5 phiếu trở "
+            "lên."
+        )
     return "\n".join(lines)
+
+
+def decided_answers(decision: str, seen: Sequence[tuple[str, Sequence[int], Sequence[int]]]) -> list[str]:
+    """Return the answers that a committee's decision opens, a line a member: (name, present, to be talked over)."""
+    if not seen:
+        return []
+    lines = [f"Câu trả lời của {len(seen)} đồng chí đã được báo trước theo quyết định «{decision}»:"]
+    for name, present, discuss in seen:
+        said = [f"có biểu hiện {item_numbers(present)}"] if present else []
+        said += [f"cần trao đổi {item_numbers(discuss)}"] if discuss else []
+        lines.append(f"• {name}: {'; '.join(said) or 'không có biểu hiện nào'}")
+    return lines
 
 
 # --- What comes by itself ---------------------------------------------------------------------------------------

@@ -10,6 +10,9 @@ from knowledge.answer import KnowledgeBase
 from knowledge.model import Topic
 from storage.store import Conversation, Transaction
 
+# For how long answers are kept where a deployer sets nothing else.
+KEEP_MONTHS = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -19,12 +22,14 @@ class Options:
         admins: chats that are administrators from the start, as channel:chat.
         decision: what a committee has decided in writing about who sees all answers ("Nghị quyết số …"); None where
             it has decided nothing.
+        keep_months: for how many months after a round's month what was answered is kept.
         web_address: where members reach the web page, for printed codes; None where it is not known.
         telegram_name: the bot's name there, without "@"; None where there is none.
     """
 
     admins: frozenset[str] = frozenset()
     decision: str | None = None
+    keep_months: int = KEEP_MONTHS
     web_address: str | None = None
     telegram_name: str | None = None
 

@@ -50,7 +50,8 @@ HELP = "\n".join(
         "• mục lục – xem kế hoạch theo từng mục.",
         "• văn bản – các văn bản được viện dẫn.",
         "• tự đánh giá – làm phiếu tự đánh giá tháng này; nộp – xem lại rồi nộp.",
-        "• Bí thư chi bộ: mở kỳ, tiến độ, nhắc, báo cáo.",
+        "• Bí thư chi bộ: mở kỳ, lịch, gia hạn, đóng kỳ, tiến độ, nhắc, báo cáo, tổng hợp quý, tổng hợp năm, in mã.",
+        "• Phó bí thư: nhập phiếu (giấy). Cấp ủy: các chi bộ. Kiểm tra: quá trình. Quản trị: bảng kiểm.",
         "• Gõ số để chọn, ví dụ gõ 1.",
         "• dừng – kết thúc việc đang làm.",
         "Tài liệu không nói thì tôi nói rõ là không có, không đoán.",
@@ -94,6 +95,11 @@ def server_error(code: str) -> str:
         "Tôi chưa trả lời được do lỗi máy chủ. Đồng chí gửi lại giúp; những điều đã ghi nhận trước đó vẫn còn. "
         f"(mã {code})"
     )
+
+
+def page_error(code: str) -> str:
+    """Something on a page was not kept; the log knows the code."""
+    return f"Tôi chưa lưu được việc vừa rồi do lỗi máy chủ. Đồng chí bấm lại giúp; các câu trước vẫn còn. (mã {code})"
 
 
 def smalltalk(kind: Smalltalk) -> str:

@@ -62,7 +62,8 @@ def _set_up_sqlite(engine: Engine) -> None:
         # Python's driver would open transactions late and in the wrong mode; we say BEGIN ourselves.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        # What is deleted is overwritten: an answer that a member has erased must not lie on in a free page.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

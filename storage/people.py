@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from assessment.model import Cell, Member, PartyOrganization, Role
@@ -121,6 +121,17 @@ class People:
     def set_cell(self, cell_id: int, settings: Mapping[str, Any]) -> None:
         """Keep what was set for a cell."""
         self._session.execute(update(CellRow).where(CellRow.id == cell_id).values(settings=dict(settings)))
+
+    def settings_of_cells(self) -> list[tuple[int, dict[str, Any]]]:
+        """Return what was set for each cell, by id."""
+        rows = self._session.execute(select(CellRow.id, CellRow.settings).order_by(CellRow.id))
+        return [(cell_id, dict(settings)) for cell_id, settings in rows]
+
+    def set_in_cell(self, cell_id: int, key: str, value: Any) -> None:
+        """Keep one of a cell's settings; what others set meanwhile stays."""
+        row = self._session.get_one(CellRow, cell_id, populate_existing=True, with_for_update=True)
+        row.settings = {**row.settings, key: value}
+        self._session.flush()
 
     def add_member(
         self,
@@ -244,6 +255,22 @@ class People:
         )
         self._session.flush()
         return code
+
+    def can_redeem(self, code: str, *, now: datetime) -> bool:
+        """Whether a code can still be used: neither used, nor expired, nor void."""
+        query = select(EnrolmentCodeRow.code_hash).where(
+            EnrolmentCodeRow.code_hash.in_(self._vault.digests(code)),
+            EnrolmentCodeRow.used_at.is_(None),
+            EnrolmentCodeRow.expires_at > now,
+        )
+        return self._session.scalar(query) is not None
+
+    def codes_valid_until(self, *, now: datetime) -> datetime | None:
+        """Return when the last of the codes that can still be used expires; None where there is none."""
+        query = select(func.max(EnrolmentCodeRow.expires_at)).where(
+            EnrolmentCodeRow.used_at.is_(None), EnrolmentCodeRow.expires_at > now
+        )
+        return self._session.scalar(query)
 
     def redeem(self, channel: str, chat_id: str, code: str, *, now: datetime) -> Redemption:
         """Link a chat to the member a code was issued to and use the code up; wrong tries lock the chat for a while."""

@@ -1,8 +1,8 @@
 """Rounds and responses; what was answered leaves this file only decrypted and enters it only encrypted."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from assessment.model import AssessmentRound, ItemAnswer, Response
 from assessment.schedule import MOST_GRACE_DAYS
 from storage.database import insert_unless_there
+from storage.sealed import about_item
 from storage.tables import ItemResponseRow, ResponseRow, RoundRow
 from storage.vault import Sealed, Vault
 
@@ -27,11 +28,13 @@ class StoredAnswer:
     Attributes:
         is_reported: the member reports the item to the cell.
         note: what the member wrote beside it on the web page; empty in chats.
+        notice: name of the notice that the member had agreed to; the same answer under another notice stays as it is.
     """
 
     answer: ItemAnswer
     is_reported: bool = False
     note: str = ""
+    notice: str = field(default="", compare=False)
 
 
 class Rounds:
@@ -80,6 +83,30 @@ class Rounds:
         query = select(RoundRow).filter_by(cell_id=cell_id).order_by(RoundRow.month.desc())
         return [_to_round(row) for row in self._session.scalars(query)]
 
+    def of_month(self, month: date) -> dict[int, AssessmentRound]:
+        """Return the rounds of all cells in a month, by cell."""
+        query = select(RoundRow).filter_by(month=month.replace(day=1)).order_by(RoundRow.id)
+        return {row.cell_id: _to_round(row) for row in self._session.scalars(query)}
+
+    def latest_month(self, cell_ids: Collection[int]) -> date | None:
+        """Return the latest month in which any of some cells has a round; None where none has one."""
+        return self._session.scalar(select(func.max(RoundRow.month)).where(RoundRow.cell_id.in_(cell_ids)))
+
+    def count_handed_in(self, month: date) -> dict[int, int]:
+        """Return how many have handed in in each round of a month, by round; rounds without any are left out."""
+        query = (
+            select(ResponseRow.round_id, func.count())
+            .join(RoundRow, ResponseRow.round_id == RoundRow.id)
+            .where(RoundRow.month == month.replace(day=1), ResponseRow.submitted_on.is_not(None))
+            .group_by(ResponseRow.round_id)
+        )
+        return {row[0]: row[1] for row in self._session.execute(query)}
+
+    def versions(self) -> frozenset[tuple[str, int]]:
+        """Return the (checklist id, version) that rounds were opened with."""
+        rows = self._session.execute(select(RoundRow.checklist_id, RoundRow.checklist_version).distinct())
+        return frozenset((row[0], row[1]) for row in rows)
+
     def still_open(self, on: date) -> list[AssessmentRound]:
         """Return the rounds that nobody has closed and whose last day, grace included, is not over on a day."""
         query = select(RoundRow).where(
@@ -117,7 +144,8 @@ class Rounds:
         if self._current(row).get(number) == given:
             return False
         content = {"answer": given.answer.value, "report": given.is_reported, "note": given.note}
-        sealed = self._vault.seal(json.dumps(content, ensure_ascii=False), about=_about(row.id, number))
+        content |= {"notice": given.notice} if given.notice else {}
+        sealed = self._vault.seal(json.dumps(content, ensure_ascii=False), about=about_item(row.id, number))
         self._session.add(ItemResponseRow(response_id=row.id, number=number, key_id=sealed.key_id, sealed=sealed.data))
         self._session.flush()
         return True
@@ -155,7 +183,7 @@ class Rounds:
         Whoever asks for another's has asked assessment.access before.
         """
         row = self._find(round_id, member_id)
-        return self._to_response(row, self._current(row)) if row else None
+        return self._to_response(row, list(self._open_all(row))) if row else None
 
     def answers(self, round_id: int, member_id: int) -> dict[int, StoredAnswer]:
         """Return the answers that hold, by item, with what was chosen and written beside them."""
@@ -173,12 +201,12 @@ class Rounds:
     def responses(self, round_id: int) -> list[Response]:
         """Return the responses of a round, by member; see response."""
         query = select(ResponseRow).filter_by(round_id=round_id).order_by(ResponseRow.member_id)
-        return [self._to_response(row, self._current(row)) for row in self._session.scalars(query)]
+        return [self._to_response(row, list(self._open_all(row))) for row in self._session.scalars(query)]
 
     def outlines(self, round_id: int) -> list[Response]:
         """Return the same without what was answered: who has begun, handed in, wants to talk. Nothing is decrypted."""
         query = select(ResponseRow).filter_by(round_id=round_id).order_by(ResponseRow.member_id)
-        return [self._to_response(row, {}) for row in self._session.scalars(query)]
+        return [self._to_response(row, []) for row in self._session.scalars(query)]
 
     def handed_in(self, round_id: int) -> dict[int, date]:
         """Return who has handed in and on which day; nothing is decrypted."""
@@ -210,9 +238,13 @@ class Rounds:
         query = select(ResponseRow).where(ResponseRow.member_id == member_id, ResponseRow.erased_on.is_(None))
         return self._erase(query, on, months_before)
 
-    def erase_before(self, month: date, *, on: date) -> int:
-        """Destroy what all members have answered in rounds of months before one; return how many."""
-        return self._erase(select(ResponseRow).where(ResponseRow.erased_on.is_(None)), on, month)
+    def erase_before(self, month: date, *, on: date, limit: int | None = None) -> int:
+        """Destroy what all members have answered in rounds of months before one; return how many.
+
+        Args:
+            limit: at most so many, so that others need not wait long.
+        """
+        return self._erase(select(ResponseRow).where(ResponseRow.erased_on.is_(None)).limit(limit), on, month)
 
     def _erase(self, query: Any, on: date, months_before: date | None) -> int:
         if months_before is not None:
@@ -223,22 +255,6 @@ class Rounds:
             row.erased_on, row.wants_talk, row.shown = on, False, []
         self._session.flush()
         return len(rows)
-
-    def reseal(self, *, limit: int = 500) -> int:
-        """Encrypt anew, with the current key, up to so many answers that another key has sealed; return how many."""
-        query = select(ItemResponseRow).where(ItemResponseRow.key_id != self._vault.current).limit(limit)
-        rows = list(self._session.scalars(query.with_for_update(skip_locked=True)))
-        for row in rows:
-            about = _about(row.response_id, row.number)
-            sealed = self._vault.seal(self._vault.open(Sealed(row.key_id, row.sealed), about=about), about=about)
-            row.key_id, row.sealed = sealed.key_id, sealed.data
-        self._session.flush()
-        return len(rows)
-
-    def sealed_with(self) -> dict[str, int]:
-        """Return how many answers each key has sealed."""
-        query = select(ItemResponseRow.key_id, func.count()).group_by(ItemResponseRow.key_id)
-        return {row[0]: row[1] for row in self._session.execute(query)}
 
     def _response(self, round_id: int, member_id: int) -> ResponseRow:
         """Return the row of a response, begun if it is new, locked until the transaction ends."""
@@ -253,14 +269,17 @@ class Rounds:
     def _open_all(self, row: ResponseRow) -> Iterator[tuple[int, StoredAnswer]]:
         query = select(ItemResponseRow).filter_by(response_id=row.id).order_by(ItemResponseRow.id)
         for item in self._session.scalars(query):
-            opened = self._vault.open(Sealed(item.key_id, item.sealed), about=_about(row.id, item.number))
+            opened = self._vault.open(Sealed(item.key_id, item.sealed), about=about_item(row.id, item.number))
             content = json.loads(opened)
-            yield item.number, StoredAnswer(ItemAnswer(content["answer"]), content["report"], content["note"])
+            # Older answers hold no notice.
+            notice = content.get("notice", "")
+            yield item.number, StoredAnswer(ItemAnswer(content["answer"]), content["report"], content["note"], notice)
 
     def _current(self, row: ResponseRow) -> dict[int, StoredAnswer]:
         return dict(self._open_all(row))
 
-    def _to_response(self, row: ResponseRow, answers: Mapping[int, StoredAnswer]) -> Response:
+    def _to_response(self, row: ResponseRow, given: Sequence[tuple[int, StoredAnswer]]) -> Response:
+        answers = dict(given)
         return Response(
             member_id=row.member_id,
             round_id=row.round_id,
@@ -270,11 +289,8 @@ class Rounds:
             submitted_on=row.submitted_on,
             entered_by=row.entered_by,
             receipt=row.receipt,
+            notice=given[0][1].notice if given else "",
         )
-
-
-def _about(response_id: int, number: int) -> str:
-    return f"response:{response_id} item:{number}"
 
 
 def _to_round(row: RoundRow) -> AssessmentRound:

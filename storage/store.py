@@ -1,6 +1,5 @@
 """What we remember, as objects: conversations, messages, buttons, wanted documents."""
 
-import base64
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +17,12 @@ from storage.database import insert_unless_there, session
 from storage.outbox import Outbox
 from storage.people import People
 from storage.rounds import Rounds
+from storage.sealed import SEALED, SealedValues, about_button, about_conversation
 from storage.tables import ButtonRow, ConversationRow, MessageRow, WantedDocumentRow
 from storage.vault import Sealed, Vault
 
-# Read aloud, typed or logged, an id should not be mistaken: no vowels, no look-alikes.
-_SEALED = "sealed"
 _FILE = "file"
+# Read aloud, typed or logged, an id should not be mistaken: no vowels, no look-alikes.
 _ID_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 
 
@@ -86,9 +85,16 @@ class Store:
         self._engine = engine
         self._vault = vault
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the keys as of the latest transaction, the one that seals first."""
+        return self._vault.key_ids
+
     @contextmanager
     def transaction(self) -> Iterator["Transaction"]:
         """Give a transaction; it commits when the block ends well and leaves no trace when it raises."""
+        # A key that was added while we run seals from the next transaction on.
+        self._vault.refresh()
         with session(self._engine) as opened:
             yield Transaction(opened, self._vault)
 
@@ -98,6 +104,7 @@ class Transaction:
 
     Attributes:
         people, rounds, outbox, audit, checklists: the tables of the monthly assessment.
+        sealed: what is encrypted, by key.
     """
 
     def __init__(self, opened: Session, vault: Vault) -> None:
@@ -106,7 +113,8 @@ class Transaction:
         self.people = People(opened, vault)
         self.rounds = Rounds(opened, vault)
         self.outbox = Outbox(opened)
-        self.audit = Audit(opened)
+        self.audit = Audit(opened, vault)
+        self.sealed = SealedValues(opened, vault)
         self.checklists = Confirmations(opened)
 
     def conversation(self, channel: str, chat_id: str, *, now: datetime) -> Conversation:
@@ -142,11 +150,13 @@ class Transaction:
         self, conversation_id: int, external_id: str, text: str, *, now: datetime, confidential: bool = False
     ) -> int:
         """Keep what a person sent, encrypted where it tells what a member answers; return its id."""
+        blocks, key_id = self._blocks([("text", text)], conversation_id, confidential=confidential)
         row = MessageRow(
             conversation_id=conversation_id,
             direction="in",
             external_id=external_id,
-            blocks=self._blocks([("text", text)], conversation_id, confidential=confidential),
+            blocks=blocks,
+            key_id=key_id,
             created_at=now,
         )
         self._session.add(row)
@@ -168,23 +178,32 @@ class Transaction:
         Args:
             confidential: blocks and buttons are encrypted, for they tell what a member has answered.
         """
+        kept, key_id = self._blocks(blocks, conversation_id, confidential=confidential)
         row = MessageRow(
             conversation_id=conversation_id,
             direction="out",
             in_reply_to=in_reply_to,
-            blocks=self._blocks(blocks, conversation_id, confidential=confidential),
+            blocks=kept,
+            key_id=key_id,
             created_at=now,
         )
         self._session.add(row)
         self._session.flush()
         for ordinal, (label, action, argument) in enumerate(buttons, start=1):
             button_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(12))
+            key_id = None
             if confidential:
-                argument = self._seal([label, action, argument], f"button:{button_id}")
-                label, action = "", _SEALED
+                sealed = self._seal([label, action, argument], about_button(button_id))
+                label, action, argument, key_id = "", SEALED, sealed.as_text(), sealed.key_id
             self._session.add(
                 ButtonRow(
-                    id=button_id, message_id=row.id, ordinal=ordinal, label=label, action=action, argument=argument
+                    id=button_id,
+                    message_id=row.id,
+                    ordinal=ordinal,
+                    label=label,
+                    action=action,
+                    argument=argument,
+                    key_id=key_id,
                 )
             )
         self._session.flush()
@@ -240,10 +259,18 @@ class Transaction:
         conversation = self.find_conversation(channel, chat_id)
         if conversation is None:
             return 0
-        query = select(MessageRow).where(MessageRow.conversation_id == conversation.id)
-        rows = [row for row in self._session.scalars(query) if row.blocks and row.blocks[0][0] == _SEALED]
+        query = select(MessageRow).where(MessageRow.conversation_id == conversation.id, MessageRow.key_id.is_not(None))
+        return self._erase(query, instead)
+
+    def erase_confidential_before(self, at: datetime, instead: str, *, limit: int = 500) -> int:
+        """Destroy the same in all chats, up to so many, where it was written before a time; return how many."""
+        query = select(MessageRow).where(MessageRow.created_at < at, MessageRow.key_id.is_not(None))
+        return self._erase(query.order_by(MessageRow.id).limit(limit), instead)
+
+    def _erase(self, query: Any, instead: str) -> int:
+        rows = list(self._session.scalars(query))
         for row in rows:
-            row.blocks = [["text", instead]]
+            row.blocks, row.key_id = [["text", instead]], None
             self._session.execute(delete(ButtonRow).where(ButtonRow.message_id == row.id))
         self._session.flush()
         return len(rows)
@@ -284,27 +311,27 @@ class Transaction:
 
     def _blocks(
         self, blocks: Sequence[tuple[str, str]], conversation_id: int, *, confidential: bool
-    ) -> list[list[str]]:
+    ) -> tuple[list[list[str]], str | None]:
+        """Return the blocks as they are kept, and which key has sealed them, if any."""
         if not confidential:
-            return [list(block) for block in blocks]
-        return [[_SEALED, self._seal([list(block) for block in blocks], f"conversation:{conversation_id}")]]
+            return [list(block) for block in blocks], None
+        sealed = self._seal([list(block) for block in blocks], about_conversation(conversation_id))
+        return [[SEALED, sealed.as_text()]], sealed.key_id
 
     def _open_blocks(self, row: MessageRow) -> tuple[tuple[str, str], ...]:
         blocks = row.blocks
-        if blocks and blocks[0][0] == _SEALED:
-            blocks = self._open(blocks[0][1], f"conversation:{row.conversation_id}")
+        if blocks and blocks[0][0] == SEALED:
+            blocks = self._open(blocks[0][1], about_conversation(row.conversation_id))
         return tuple((kind, text) for kind, text in blocks)
 
     def _to_button(self, row: ButtonRow) -> StoredButton:
         label, action, argument = row.label, row.action, row.argument
-        if action == _SEALED:
-            label, action, argument = self._open(argument, f"button:{row.id}")
+        if action == SEALED:
+            label, action, argument = self._open(argument, about_button(row.id))
         return StoredButton(row.id, row.ordinal, label, action, argument)
 
-    def _seal(self, content: Any, about: str) -> str:
-        sealed = self._vault.seal(json.dumps(content, ensure_ascii=False), about=about)
-        return f"{sealed.key_id} {base64.b64encode(sealed.data).decode()}"
+    def _seal(self, content: Any, about: str) -> Sealed:
+        return self._vault.seal(json.dumps(content, ensure_ascii=False), about=about)
 
     def _open(self, sealed: str, about: str) -> Any:
-        key_id, encoded = sealed.split(" ")
-        return json.loads(self._vault.open(Sealed(key_id, base64.b64decode(encoded)), about=about))
+        return json.loads(self._vault.open(Sealed.from_text(sealed), about=about))

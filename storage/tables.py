@@ -72,6 +72,8 @@ class MessageRow(Base):
     external_id: Mapped[str | None] = mapped_column(String(128))
     in_reply_to: Mapped[int | None] = mapped_column(ForeignKey("messages.id"), index=True)
     blocks: Mapped[list[list[str]]] = mapped_column(JSON)
+    # Which key has sealed the blocks; none where they stand readable.
+    key_id: Mapped[str | None] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -87,6 +89,8 @@ class ButtonRow(Base):
     label: Mapped[str] = mapped_column(Text)
     action: Mapped[str] = mapped_column(String(64))
     argument: Mapped[str] = mapped_column(Text)
+    # Which key has sealed the button; none where it stands readable.
+    key_id: Mapped[str | None] = mapped_column(String(32))
 
 
 class WantedDocumentRow(Base):
@@ -301,3 +305,17 @@ class AuditRow(Base):
     action: Mapped[str] = mapped_column(String(64))
     about: Mapped[str] = mapped_column(String(128))
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHeadRow(Base):
+    """One row: how many lines the audit log has, and a keyed hash over all of them; see storage/audit.py.
+
+    key_id and mac are empty until the next line is written where the log is older than this table.
+    """
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    lines: Mapped[int] = mapped_column()
+    key_id: Mapped[str] = mapped_column(String(32))
+    mac: Mapped[str] = mapped_column(String(64))

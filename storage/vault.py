@@ -1,17 +1,20 @@
 """Encrypts what only a member, and whom the member chose, may read."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+log = logging.getLogger(__name__)
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 
@@ -27,6 +30,30 @@ class Sealed:
     key_id: str
     data: bytes
 
+    def as_text(self) -> str:
+        """The value in one line, for columns that hold text."""
+        return f"{self.key_id} {base64.b64encode(self.data).decode()}"
+
+    @classmethod
+    def from_text(cls, text: str) -> "Sealed":
+        """Return the value of a line that as_text made."""
+        key_id, encoded = text.split(" ")
+        return cls(key_id, base64.b64decode(encoded))
+
+
+class _Ring:
+    """Keys by id, 32 bytes each, and which of them seals."""
+
+    def __init__(self, keys: Mapping[str, bytes], current: str) -> None:
+        for key_id, key in keys.items():
+            if len(key) != _KEY_BYTES:
+                raise VaultError(f"key {key_id!r} has {len(key)} bytes, not {_KEY_BYTES}")
+        if current not in keys:
+            raise VaultError(f"the current key {current!r} is not in the ring")
+        self.keys = dict(keys)
+        self.ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self.current = current
+
 
 class Vault:
     """Seals with the current key and opens with any key of the ring."""
@@ -37,14 +64,22 @@ class Vault:
         Raises:
             VaultError: the current key is not among them, or a key has another length.
         """
-        for key_id, key in keys.items():
-            if len(key) != _KEY_BYTES:
-                raise VaultError(f"key {key_id!r} has {len(key)} bytes, not {_KEY_BYTES}")
-        if current not in keys:
-            raise VaultError(f"the current key {current!r} is not in the ring")
-        self._keys = dict(keys)
-        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
-        self.current = current
+        self._ring = _Ring(keys, current)
+
+    @property
+    def current(self) -> str:
+        """The id of the key that seals."""
+        return self._ring.current
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the current one first."""
+        ring = self._ring
+        return (ring.current, *(key_id for key_id in ring.keys if key_id != ring.current))
+
+    def refresh(self) -> bool:
+        """Take up keys that were put into the ring since; return whether there were any. This ring stays as it is."""
+        return False
 
     def seal(self, text: str, *, about: str) -> Sealed:
         """Encrypt a text with the current key.
@@ -52,9 +87,10 @@ class Vault:
         Args:
             about: what the text belongs to; opening it for anything else fails, so that rows cannot be exchanged.
         """
+        ring = self._ring
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._ciphers[self.current].encrypt(nonce, text.encode(), about.encode())
-        return Sealed(self.current, nonce + sealed)
+        sealed = ring.ciphers[ring.current].encrypt(nonce, text.encode(), about.encode())
+        return Sealed(ring.current, nonce + sealed)
 
     def open(self, sealed: Sealed, *, about: str) -> str:
         """Return the text of a sealed value.
@@ -62,18 +98,79 @@ class Vault:
         Raises:
             VaultError: its key is not in the ring, or the value was changed or belongs to something else.
         """
-        cipher = self._ciphers.get(sealed.key_id)
-        if cipher is None:
-            raise VaultError(f"key {sealed.key_id!r} is not in the ring: put it back into the key file")
+        cipher = self._with_key(sealed.key_id).ciphers[sealed.key_id]
         try:
             return cipher.decrypt(sealed.data[:_NONCE_BYTES], sealed.data[_NONCE_BYTES:], about.encode()).decode()
         except (InvalidTag, ValueError) as error:
             raise VaultError(f"the value about {about!r} was changed or belongs to something else") from error
 
+    def reseal(self, sealed: Sealed, *, about: str) -> Sealed:
+        """Return the same text sealed with the current key.
+
+        Raises:
+            VaultError: see open.
+        """
+        return self.seal(self.open(sealed, about=about), about=about)
+
     def digests(self, text: str) -> list[str]:
         """Return keyed hashes of a text, one per key, the current key's first; nobody without a key can try texts."""
-        ids = [self.current, *(key_id for key_id in self._keys if key_id != self.current)]
-        return [hmac.new(self._keys[key_id], b"digest:" + text.encode(), hashlib.sha256).hexdigest() for key_id in ids]
+        return [self._hash(b"digest:" + text.encode(), key_id) for key_id in self.key_ids]
+
+    def mac(self, text: str, *, key_id: str) -> str:
+        """Return what proves that somebody with a certain key has written a text.
+
+        Raises:
+            VaultError: the key is not in the ring.
+        """
+        return self._hash(b"mac:" + text.encode(), key_id)
+
+    def _hash(self, content: bytes, key_id: str) -> str:
+        return hmac.new(self._with_key(key_id).keys[key_id], content, hashlib.sha256).hexdigest()
+
+    def _with_key(self, key_id: str) -> _Ring:
+        """Return the ring that has a key, looked up anew where it is not known yet."""
+        if key_id not in self._ring.keys:
+            self.refresh()
+        ring = self._ring
+        if key_id not in ring.keys:
+            raise VaultError(f"key {key_id!r} is not in the ring: put it back into the key file")
+        return ring
+
+
+class FileVault(Vault):
+    """The same over a key file, looked at again when it was changed: a program that runs takes up a new key."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the key file.
+
+        Raises:
+            VaultError: the ring is broken, or the file can be read by others or cannot be read.
+        """
+        self._path = path
+        self._seen = self._look()
+        self._ring = _read_ring(path)
+
+    def refresh(self) -> bool:
+        """Take up the ring again if its file was changed since; one that cannot be used is logged and left alone."""
+        seen = self._look()
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        try:
+            self._ring = _read_ring(self._path)
+        except VaultError as error:
+            log.error("the keys stay as they were: %s", error)
+            return False
+        log.info("keys: %d, current %s", len(self._ring.keys), self._ring.current)
+        return True
+
+    def _look(self) -> tuple[int, int, int] | None:
+        """Return what changes when the file does; None where it cannot be looked at."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_mode
 
 
 def new_key() -> str:
@@ -89,6 +186,11 @@ def parse_keys(text: str, *, name: str) -> Vault:
     Raises:
         VaultError: there is no key, or a line is none.
     """
+    ring = _parse(text, name)
+    return Vault(ring.keys, ring.current)
+
+
+def _parse(text: str, name: str) -> _Ring:
     keys: dict[str, bytes] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
@@ -103,7 +205,16 @@ def parse_keys(text: str, *, name: str) -> Vault:
         keys[key_id] = key
     if not keys:
         raise VaultError(f"{name}: holds no key")
-    return Vault(keys, next(iter(keys)))
+    return _Ring(keys, next(iter(keys)))
+
+
+def _read_ring(path: Path) -> _Ring:
+    try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise VaultError(f"{path}: can be read by others: chmod 600 it")
+        return _parse(path.read_text(encoding="ascii"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise VaultError(f"{path}: cannot be used: {error}") from error
 
 
 def load_vault(path: Path, *, given: str | None = None) -> Vault:
@@ -119,11 +230,9 @@ def load_vault(path: Path, *, given: str | None = None) -> Vault:
     try:
         if not path.exists():
             _write_new(path)
-        if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise VaultError(f"{path}: can be read by others: chmod 600 it")
-        return parse_keys(path.read_text(encoding="ascii"), name=str(path))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise VaultError(f"{path}: cannot be used: {error}") from error
+    return FileVault(path)
 
 
 def add_key(path: Path) -> None:
@@ -133,11 +242,15 @@ def add_key(path: Path) -> None:
         VaultError: the file cannot be read or written.
     """
     try:
-        ring = path.read_text(encoding="ascii")
-        aside = path.with_suffix(".new")
-        aside.unlink(missing_ok=True)
-        _create(aside, f"{new_key()}\n{ring}")
-        aside.replace(path)
+        with _alone(path.parent):
+            ring = path.read_text(encoding="ascii")
+            aside = path.with_suffix(".new")
+            # One that was killed here has left its own behind; nothing was sealed with that key.
+            aside.unlink(missing_ok=True)
+            _create(aside, f"{new_key()}\n{ring}")
+            aside.replace(path)
+            # Nothing may be sealed with a key that a power cut could take away.
+            _sync(path.parent)
     except (OSError, UnicodeDecodeError) as error:
         raise VaultError(f"{path}: cannot be changed: {error}") from error
 
@@ -149,6 +262,32 @@ def _write_new(path: Path) -> None:
     except FileExistsError:
         # Another start was faster; its key is the one.
         return
+    _sync(path.parent)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one program at a time change the ring: of two that read it at once, one would drop the other's key."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync(folder: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _create(path: Path, content: str) -> None:

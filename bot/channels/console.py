@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from bot.channels.base import DeliveryError
 from bot.gateway import Gateway
-from bot.scheduler import Scheduler
+from bot.scheduler import EraseOld, QueueDue, Scheduler
 from handlers.messages import IncomingMessage
 from storage.people import Link
 from storage.store import Store, StoredMessage
@@ -29,9 +29,14 @@ class Console:
 
     name = "console"
 
-    def __init__(self, gateway: Gateway, store: Store) -> None:
+    def __init__(
+        self, gateway: Gateway, store: Store, queue: QueueDue | None = None, erase: EraseOld | None = None
+    ) -> None:
+        """Take the gateway and its store, and what is done when the clock is set: see Scheduler."""
         self._gateway = gateway
         self._store = store
+        self._queue = queue
+        self._erase = erase
         self._now: datetime | None = None
         self._blocked: set[str] = set()
         self._folder: TemporaryDirectory[str] | None = None
@@ -100,7 +105,7 @@ class Console:
             delivered.append(self._told(link.chat_id, message))
 
         if self._now is not None:
-            asyncio.run(Scheduler(self._store, send).run_due(self._now))
+            asyncio.run(Scheduler(self._store, send, queue=self._queue, erase=self._erase).run_due(self._now))
         return delivered
 
     def _told(self, user: str, message: StoredMessage) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import html
 import logging
 import re
+import time
 import traceback
 import unicodedata
 from collections.abc import Awaitable, Iterator, Sequence
@@ -21,6 +22,7 @@ from telegram.ext import Application, ApplicationBuilder, BaseUpdateProcessor, T
 from bot.channels.base import ChannelError, DeliveryError
 from bot.config import TelegramConfig
 from bot.gateway import Gateway
+from bot.pace import LIMITS, Pace
 from handlers import texts
 from handlers.messages import BlockKind, IncomingMessage
 from storage.store import StoredButton, StoredMessage
@@ -112,6 +114,10 @@ def _undelivered(error: TelegramError) -> DeliveryError:
     if isinstance(error, BadRequest):
         return DeliveryError(f"telegram refused the message: {error.message.lower()}", permanent=True)
     return DeliveryError(f"telegram cannot be reached: {_name(error)}", permanent=False)
+
+
+def _asked_to_wait(seconds: float) -> DeliveryError:
+    return DeliveryError("telegram asked to wait", permanent=False, retry_after_s=seconds)
 
 
 class _ChatLocks:
@@ -298,9 +304,11 @@ class Telegram:
 
     name = "telegram"
 
-    def __init__(self, config: TelegramConfig, gateway: Gateway) -> None:
+    def __init__(self, config: TelegramConfig, gateway: Gateway, pace: Pace | None = None) -> None:
+        """Take, beside settings and gateway, the pace that broadcasts keep: replies are noted there and never wait."""
         self._config = config
         self._gateway = gateway
+        self._pace = pace or Pace(LIMITS["telegram"])
         self._application: _Application | None = None
         self._polling: asyncio.Task[None] | None = None
         self._offset: int | None = None
@@ -364,17 +372,20 @@ class Telegram:
         await application.bot.shutdown()
 
     async def deliver(self, chat_id: str, message: StoredMessage) -> None:
-        """Send a message, all its parts in order, and note that it was delivered.
+        """Send a message, all its parts in order; where Telegram asks to wait before the first, the caller waits.
 
         Raises:
             DeliveryError: a part did not arrive, or may not have; the parts before it did.
         """
+        await self._deliver(chat_id, message, is_reply=False)
+
+    async def _deliver(self, chat_id: str, message: StoredMessage, *, is_reply: bool) -> None:
         async with self._sending.of(chat_id):
-            for part in render(message):
-                await self._send(chat_id, part)
+            for number, part in enumerate(render(message)):
+                # What has begun to arrive is finished: from its first part on it would be heard twice.
+                await self._send(chat_id, part, at_once=is_reply or number > 0)
             for number in range(1, len(message.files) + 1):
                 await self._send_file(chat_id, message.id, number)
-        await self._gateway.delivered(message)
 
     def _build(self, token: str) -> _Application:
         builder = (
@@ -451,7 +462,8 @@ class Telegram:
             return
         try:
             for reply in received.replies:
-                await self.deliver(message.chat_id, reply)
+                await self._deliver(message.chat_id, reply, is_reply=True)
+                await self._gateway.delivered(reply)
         except DeliveryError as error:
             # What would follow makes no sense without what failed.
             log.warning("telegram: update %s not fully answered: %s", update.update_id, error)
@@ -482,12 +494,18 @@ class Telegram:
         except TelegramError as error:
             log.info("telegram: typing not shown: %s", _name(error))
 
-    async def _send(self, chat_id: str, part: Drawn) -> None:
-        """Send one Telegram message; wait where Telegram asks for it, and go on with the same message."""
+    async def _send(self, chat_id: str, part: Drawn, *, at_once: bool = True) -> None:
+        """Send one Telegram message.
+
+        Args:
+            at_once: somebody waits for it: broadcasts yield, and where Telegram asks to wait it goes right after.
+        """
         bot = self._bot()
         rows = [[InlineKeyboardButton(label, callback_data=data)] for label, data in part.buttons]
         as_html = True
         while True:
+            if at_once:
+                self._pace.reply(chat_id, time.monotonic())
             try:
                 await bot.send_message(
                     chat_id,
@@ -497,7 +515,11 @@ class Telegram:
                     link_preview_options=LinkPreviewOptions(is_disabled=True),
                 )
             except RetryAfter as error:
-                await self._wait_out(_retry_after_s(error))
+                seconds = _retry_after_s(error)
+                self._pace.halt(time.monotonic() + seconds)
+                if not at_once:
+                    raise _asked_to_wait(seconds) from error
+                await self._wait_out(seconds)
             except BadRequest as error:
                 # The library capitalises the first letter of what Telegram says.
                 reason = error.message.lower()
@@ -546,7 +568,7 @@ class Telegram:
                     await self._stopping.wait()
             except TimeoutError:
                 return
-        raise DeliveryError("telegram asked to wait", permanent=False, retry_after_s=seconds)
+        raise _asked_to_wait(seconds)
 
 
 def _quieten_libraries() -> None:

@@ -1,20 +1,15 @@
 """webchat.html to our words: one page, a cookie that names the chat, and JSON."""
 
 import asyncio
-import base64
-import hashlib
-import json
 import logging
 import os
 import re
-import secrets
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,36 +18,43 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.channels.base import ChannelError
+from bot.channels.web_requests import (
+    LARGEST_ID,
+    UNKEEPABLE,
+    Refusal,
+    chat_id_of,
+    content_security_policy,
+    downloaded,
+    is_foreign,
+    new_token,
+    read_json,
+    refuse,
+    set_cookie,
+    token_of,
+)
+from bot.channels.webpages import page_routes
 from bot.config import WebConfig
 from bot.gateway import Gateway
 from handlers import texts
 from handlers.files import File
 from handlers.messages import BlockKind, IncomingMessage
+from handlers.pages import links_beside
 from storage.store import Store, StoredMessage
 
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name("webchat.html")
-COOKIE = "tusoi"
-COOKIE_AGE_S = 400 * 24 * 3600  # browsers keep none for longer
-MAX_BODY_BYTES = 1_000_000
-# What is too large is still read to this point, unkept: a browser that is cut off shows no answer at all.
-MAX_DRAINED_BYTES = 16 * MAX_BODY_BYTES
 HISTORY_LIMIT = 200
-LARGEST_ID = 2**31 - 1  # of an INTEGER column
 KEEP_ALIVE_S = 30  # longer than the page waits between two looks at the history
 LAST_ANSWERS_S = 15
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-# A lone surrogate is valid JSON but not valid UTF-8, and no database keeps a NUL in a text.
-_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class WebChat:
@@ -81,12 +83,13 @@ class WebChat:
                 Route("/api/history", self._show_history),
                 Route("/api/files/{message_id:int}/{number:int}", self._show_file),
                 Route("/health", _health),
+                *page_routes(gateway, secure_cookies=config.secure_cookies),
             ],
             middleware=[Middleware(GZipMiddleware)],
-            exception_handlers={_Refusal: _refuse, HTTPException: _refuse, Exception: _apologize},
+            exception_handlers={Refusal: refuse, HTTPException: refuse, Exception: _apologize},
         )
         # Around everything: Starlette's own middleware would leave the answer to a failure without headers.
-        self.app: ASGIApp = _SafeHeaders(pages, policy=_content_security_policy(self._page))
+        self.app: ASGIApp = _SafeHeaders(pages, policy=content_security_policy(self._page))
 
     @property
     def port(self) -> int:
@@ -140,15 +143,15 @@ class WebChat:
 
     async def _show_page(self, request: Request) -> Response:
         response = HTMLResponse(self._page)
-        self._set_cookie(response, _token(request) or _new_token())
+        self._set_cookie(response, token_of(request) or new_token())
         return response
 
     async def _post_message(self, request: Request) -> Response:
-        if _is_foreign(request):
-            raise _Refusal(403, texts.FOREIGN_PAGE)
-        known = _token(request)
-        token = known or _new_token()
-        message = _to_message(await _read_json(request), chat_id=_chat_id(token), now=datetime.now(UTC))
+        if is_foreign(request):
+            raise Refusal(403, texts.FOREIGN_PAGE)
+        known = token_of(request)
+        token = known or new_token()
+        message = _to_message(await read_json(request), chat_id=chat_id_of(token), now=datetime.now(UTC))
         received = await self._gateway.receive(message)
         content: dict[str, Any] = {"messages": [_to_json(reply) for reply in received.replies]}
         # An answer without an id was not kept: the same message may be sent again, and the status says so.
@@ -167,21 +170,20 @@ class WebChat:
     async def _show_history(self, request: Request) -> Response:
         after = request.query_params.get("after", "0")
         if not (after.isascii() and after.isdigit()):
-            raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD)
-        token = _token(request)
+            raise Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD)
+        token = token_of(request)
         # Longer than any id: cut before it becomes a number that a database, or int(), refuses.
         newest_seen = min(int(after[:12]), LARGEST_ID)
-        messages = await asyncio.to_thread(self._history, _chat_id(token), newest_seen) if token else []
+        messages = await asyncio.to_thread(self._history, chat_id_of(token), newest_seen) if token else []
         return JSONResponse({"messages": [_to_json(message) for message in messages]})
 
     async def _show_file(self, request: Request) -> Response:
-        token = _token(request)
+        token = token_of(request)
         message_id, number = (min(request.path_params[key], LARGEST_ID) for key in ("message_id", "number"))
-        made = await asyncio.to_thread(self._file, _chat_id(token), message_id, number) if token else None
+        made = await asyncio.to_thread(self._file, chat_id_of(token), message_id, number) if token else None
         if made is None:
-            raise _Refusal(404, texts.NO_SUCH_FILE)
-        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.name)}"}
-        return Response(made.content, media_type=made.media_type, headers=headers)
+            raise Refusal(404, texts.NO_SUCH_FILE)
+        return downloaded(made)
 
     def _file(self, chat_id: str, message_id: int, number: int) -> File | None:
         return self._gateway.file_of(self.name, chat_id, message_id, number, now=datetime.now(UTC))
@@ -196,15 +198,7 @@ class WebChat:
             await self._gateway.delivered(reply)
 
     def _set_cookie(self, response: Response, token: str) -> None:
-        response.set_cookie(
-            COOKIE,
-            token,
-            max_age=COOKIE_AGE_S,
-            path="/",
-            httponly=True,
-            samesite="lax",
-            secure=self._config.secure_cookies,
-        )
+        set_cookie(response, token, secure=self._config.secure_cookies)
 
 
 class _Server(uvicorn.Server):
@@ -213,10 +207,6 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-class _Refusal(HTTPException):
-    """A request we do not take; the detail is a sentence for the person."""
 
 
 class _SafeHeaders:
@@ -236,32 +226,15 @@ class _SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+                headers = MutableHeaders(scope=message)
+                # A page with a script of its own has said which.
+                policy = headers.get("Content-Security-Policy")
+                headers.update(self._headers)
+                if policy is not None:
+                    headers["Content-Security-Policy"] = policy
             await send(message)
 
         await self._app(scope, receive, send_safely)
-
-
-def _content_security_policy(page: str) -> str:
-    """Allow the page's own script and style, by their digests, and its requests to us; nothing else."""
-
-    def digests(tag: str) -> str:
-        contents = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        hashes = [base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in contents]
-        return " ".join(f"'sha256-{value}'" for value in hashes)
-
-    return "; ".join(
-        [
-            "default-src 'none'",
-            f"script-src {digests('script')}",
-            f"style-src {digests('style')}",
-            "img-src data:",  # the icon in the tab
-            "connect-src 'self'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        ]
-    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -288,67 +261,19 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _new_token() -> str:
-    return secrets.token_urlsafe(24)
-
-
-def _token(request: Request) -> str | None:
-    """Return the cookie, or None where there is none that we could have made."""
-    token = request.cookies.get(COOKIE, "")
-    return token if _TOKEN.fullmatch(token) else None
-
-
-def _chat_id(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()[:32]
-
-
-def _is_foreign(request: Request) -> bool:
-    """Tell whether another site's page sent this; programs other than browsers name no origin and may pass."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site not in ("same-origin", "none")
-    # Browsers leave the header above out where there is no HTTPS, as on a network of one's own.
-    origin = request.headers.get("origin")
-    hosts = (request.headers.get("host"), request.headers.get("x-forwarded-host"))
-    return origin is not None and urlsplit(origin).netloc not in hosts
-
-
-async def _read_json(request: Request) -> object:
-    # A form on another site cannot send this type, and a script there has to ask first and is refused.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise _Refusal(415, texts.MESSAGE_NOT_UNDERSTOOD)
-    body, size_bytes = bytearray(), 0
-    try:
-        async for chunk in request.stream():
-            size_bytes += len(chunk)
-            if size_bytes <= MAX_BODY_BYTES:
-                body += chunk
-            if size_bytes > MAX_DRAINED_BYTES:
-                break
-    except ClientDisconnect as error:
-        raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD) from error
-    if size_bytes > MAX_BODY_BYTES:
-        raise _Refusal(413, texts.MESSAGE_TOO_LARGE)
-    try:
-        parsed: object = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD) from error
-    return parsed
-
-
 def _to_message(content: object, *, chat_id: str, now: datetime) -> IncomingMessage:
     """Translate a posted object: an id of the sender's making, and either a text or a button."""
     if not isinstance(content, dict):
-        raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD)
+        raise Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD)
     match content.get("id"), content.get("text"), content.get("button"):
         case str(external_id), str(text), None if _NAME.fullmatch(external_id):
             if not text.strip():
-                raise _Refusal(400, texts.NOTHING_WRITTEN)
-            return IncomingMessage("web", chat_id, external_id, _UNKEEPABLE.sub("\ufffd", text), now)
+                raise Refusal(400, texts.NOTHING_WRITTEN)
+            return IncomingMessage("web", chat_id, external_id, UNKEEPABLE.sub("\ufffd", text), now)
         case str(external_id), None, str(button_id) if _NAME.fullmatch(external_id) and _NAME.fullmatch(button_id):
             return IncomingMessage("web", chat_id, external_id, "", now, button_id=button_id)
         case _:
-            raise _Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD)
+            raise Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD)
 
 
 def _to_json(message: StoredMessage) -> dict[str, Any]:
@@ -363,18 +288,13 @@ def _to_json(message: StoredMessage) -> dict[str, Any]:
             for number, (name, _) in enumerate(message.files, start=1)
         ],
         "buttons": [{"id": button.id, "label": button.label} for button in message.buttons],
+        "links": [{"label": label, "url": url} for label, url in links_beside(message.buttons)],
         "created_at": message.created_at.isoformat(),
     }
 
 
 async def _health(_request: Request) -> Response:
     return JSONResponse({"ok": True})
-
-
-async def _refuse(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    sentence = error.detail if isinstance(error, _Refusal) else texts.NO_SUCH_PAGE
-    return JSONResponse({"error": sentence}, status_code=error.status_code, headers=error.headers)
 
 
 async def _apologize(_request: Request, _error: Exception) -> Response:

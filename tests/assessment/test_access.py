@@ -37,6 +37,8 @@ codes              -           -           own_cell    -              -         
 paper              -           own_cell    -           -              -              -
 own_readers        own         -           -           -              -              -
 audit              -           -           -           -              cells_below    anywhere
+checklists         -           -           -           -              -              anywhere
+rounds             -           -           own_cell    -              -              -
 """
 ROLES = [
     Role.MEMBER,
@@ -182,6 +184,13 @@ def test_late_ones_are_not_isolated_by_the_difference_of_two_totals() -> None:
     assert totals(later, shown_before=5) == {}
     assert totals(later, shown_before=6) != {}
     assert totals(responses(*[SOME, OTHER] * 5), shown_before=5) != {}
+
+
+def test_one_who_erased_is_not_isolated_by_the_difference_of_two_totals() -> None:
+    erased = a_response(member_id=6, answers={})
+    before = responses(SOME, SOME, OTHER, SOME, SOME, OTHER)
+    assert totals(before, shown_before=6) != {}
+    assert totals([*before[:5], erased], shown_before=6) == {}
 
 
 def test_small_cell_stays_out_of_the_sum_of_its_organization() -> None:

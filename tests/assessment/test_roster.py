@@ -619,11 +619,11 @@ def test_a_workbook_that_unpacks_to_far_more_than_a_roster_is_refused(tmp_path: 
 
 
 def test_entities_that_multiply_are_refused(tmp_path: Path) -> None:
-    path = xlsx_file(tmp_path, SHORT, ["Lê An", "1", ""])
+    path = xlsx_file(tmp_path, SHORT, ["Le An", "1", ""])
     entities = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 10))
     laughs = f'<!DOCTYPE worksheet [<!ENTITY e0 "ha ha ha ha ha">{entities}]><worksheet xmlns='.encode()
     repacked(path, "xl/worksheets/sheet1.xml", b"<worksheet xmlns=", laughs)
-    repacked(path, "xl/worksheets/sheet1.xml", "Lê An".encode(), b"&e9;")
+    repacked(path, "xl/worksheets/sheet1.xml", b"Le An", b"&e9;")
     assert read_error(path).startswith("Tệp hỏng hoặc không phải tệp Excel.")
 
 

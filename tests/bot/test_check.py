@@ -9,6 +9,7 @@ from bot.app import build_knowledge_base, open_store
 from bot.check import Finding, check
 from bot.config import Config, load_config
 from storage.database import migration_head, open_database
+from storage.vault import add_key
 
 PROJECT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 12, 5, 1, 0, tzinfo=UTC)
@@ -99,7 +100,7 @@ def test_an_index_of_other_documents_is_not_well_and_says_what_to_do(tmp_path: P
 
 def test_a_database_that_is_none_is_not_well(tmp_path: Path) -> None:
     (tmp_path / "tu-soi.db").write_text("Kính gửi chi bộ.\n" * 100, encoding="utf-8")
-    assert unwell(findings(a_config(tmp_path))) == ["database", "audit"]
+    assert unwell(findings(a_config(tmp_path))) == ["database", "keys", "audit"]
 
 
 def test_an_unreachable_postgresql_is_not_well_and_its_password_does_not_show(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_changed_line_of_the_audit_log_is_found(tmp_path: Path) -> None:
     with store.transaction() as transaction:
         for number in range(3):
             transaction.audit.note("member:1", "read reported", f"round:{number}", now=NOW)
-    assert findings(config)["audit"].detail == "whole"
+    assert findings(config)["audit"].detail == "whole, 3 lines"
     with open_database(config.database_url).begin() as connection:
         connection.execute(text("UPDATE audit SET actor = 'member:2' WHERE id = 2"))
     assert unwell(findings(config)) == ["audit"]
@@ -165,5 +166,41 @@ def test_key_file_that_others_can_read_is_not_well(tmp_path: Path) -> None:
     open_store(config)
     config.key_file.chmod(0o644)
     found = findings(config)
-    assert unwell(found) == ["keys"]
+    assert unwell(found) == ["keys", "audit"]
     assert "chmod 600" in found["keys"].detail
+
+
+def test_end_of_the_audit_log_that_was_cut_off_is_missed(tmp_path: Path) -> None:
+    config = a_config(tmp_path / "data")
+    with open_store(config).transaction() as transaction:
+        for number in range(3):
+            transaction.audit.note("member:1", "read reported", f"round:{number}", now=NOW)
+    with open_database(config.database_url).begin() as connection:
+        connection.execute(text("DELETE FROM audit WHERE id = 3"))
+    assert findings(config)["audit"].detail == "2 lines of 3 that were written: the end was cut off or changed"
+    with open_database(config.database_url).begin() as connection:
+        connection.execute(text("DELETE FROM audit"))
+        connection.execute(text("DELETE FROM audit_head"))
+    assert unwell(findings(config)) == ["audit"]
+
+
+def test_values_of_older_keys_are_counted_and_those_of_a_lost_one_are_not_well(tmp_path: Path) -> None:
+    config = a_config(tmp_path / "data")
+    with open_store(config).transaction() as transaction:
+        chat = transaction.conversation("console", "an", now=NOW)
+        transaction.add_incoming(chat.id, "m1", "sửa điều 12", now=NOW, confidential=True)
+        transaction.audit.note("member:1", "consent", "2026-11", now=NOW)
+    assert ", 0 values sealed with older keys" in findings(config)["keys"].detail
+    add_key(config.key_file)
+    found = findings(config)
+    assert unwell(found) == []
+    assert "2 values sealed with older keys: run 'python -m bot keys rotate'" in found["keys"].detail
+    ring = config.key_file.read_text(encoding="ascii")
+    config.key_file.write_text(ring.splitlines()[0] + "\n", encoding="ascii")
+    found = findings(config)
+    assert unwell(found) == ["keys", "audit"]
+    assert "which is not in the ring" in found["keys"].detail
+    config.key_file.unlink()
+    found = findings(config)
+    assert "2 values are sealed with its keys: put it back" in found["keys"].detail
+    assert not config.key_file.exists(), "a look makes no key"

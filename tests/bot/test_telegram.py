@@ -21,11 +21,12 @@ from bot.channels.base import ChannelError, DeliveryError
 from bot.channels.telegram import LABEL_LIMIT, TEXT_LIMIT, Drawn, Telegram, is_addressed, render, to_message
 from bot.config import TelegramConfig
 from bot.gateway import Gateway
+from bot.pace import LIMITS, Limits, Pace
 from handlers import texts
 from handlers.messages import Block, BlockKind, Button, IncomingMessage, Reply, say
 from storage.database import migrate, open_database
 from storage.store import Conversation, Store, StoredButton, StoredMessage, Transaction
-from tests.servers.telegram import TOKEN, TelegramServer, parse_html, utf16_length
+from tests.servers.telegram import TOKEN, Fault, TelegramServer, parse_html, utf16_length
 from tests.storage.builders import a_vault
 
 # The library announces on each 429 that its whole seconds will become a timedelta; we take both.
@@ -295,16 +296,16 @@ async def server() -> AsyncIterator[TelegramServer]:
     await server.stop()
 
 
-def a_channel(server: TelegramServer, store: Store, *, token: str = TOKEN) -> Telegram:
+def a_channel(server: TelegramServer, store: Store, *, token: str = TOKEN, pace: Pace | None = None) -> Telegram:
     config = TelegramConfig(token=SecretStr(token), base_url=server.base_url, base_file_url=f"{server.base_url}/file")
-    return Telegram(config, Gateway(store, handle))
+    return Telegram(config, Gateway(store, handle), pace)
 
 
 @asynccontextmanager
-async def running(server: TelegramServer, database_url: str) -> AsyncIterator[Telegram]:
+async def running(server: TelegramServer, database_url: str, *, pace: Pace | None = None) -> AsyncIterator[Telegram]:
     """Give a started channel, as new as after a restart."""
     engine = open_database(database_url)
-    channel = a_channel(server, Store(engine, a_vault()))
+    channel = a_channel(server, Store(engine, a_vault()), pace=pace)
     await channel.start()
     yield channel
     await channel.stop()
@@ -416,6 +417,49 @@ async def test_waiting_for_too_long_is_left_to_the_caller(server: TelegramServer
         with pytest.raises(DeliveryError) as caught:
             await channel.deliver(str(AN), a_text("Nhắc đồng chí."))
     assert (caught.value.permanent, caught.value.retry_after_s) == (False, 4000)
+
+
+async def test_a_push_leaves_waiting_to_the_broadcast_and_halts_it(server: TelegramServer, database_url: str) -> None:
+    pace = Pace(LIMITS["telegram"])
+    async with running(server, database_url, pace=pace) as channel:
+        await server.text(AN, "chào")
+        await server.wait_for_sent(AN, 1)
+        server.fault("sendMessage", code=429, description="Too Many Requests: retry after 3", retry_after_s=3)
+        began = time.monotonic()
+        with pytest.raises(DeliveryError) as caught:
+            await channel.deliver(str(AN), a_text("Nhắc đồng chí."))
+        assert time.monotonic() - began < 1
+        assert caught.value.retry_after_s == 3
+        assert pace.halted_s(began) == pytest.approx(3, abs=1)
+    assert len(server.sent(AN)) == 1
+
+
+async def test_a_push_that_has_begun_to_arrive_is_finished(
+    server: TelegramServer, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sends: list[str] = []
+
+    def busy_at_the_second(method: str) -> Fault | None:
+        sends.extend([method] if method == "sendMessage" else [])
+        return Fault(method, 429, "Too Many Requests: retry after 1", retry_after_s=1) if len(sends) == 2 else None
+
+    async with running(server, database_url) as channel:
+        await server.text(AN, "chào")
+        await server.wait_for_sent(AN, 1)
+        monkeypatch.setattr(server, "_next_fault", busy_at_the_second)
+        await channel.deliver(str(AN), a_text("Đoạn một. " + "a " * 2500))
+    assert len(sends) == 3
+    assert [answer["text"][:5] for answer in server.sent(AN)[1:]] == ["Đoạn ", "a a a"]
+
+
+async def test_an_answer_makes_the_broadcast_yield(server: TelegramServer, database_url: str) -> None:
+    pace = Pace(Limits(per_second=2, for_replies=1))
+    async with running(server, database_url, pace=pace):
+        assert pace.next_at("1", 0.0) == 0.0
+        began = time.monotonic()
+        await server.text(AN, "chào")
+        await server.wait_for_sent(AN, 1)
+        assert pace.next_at("1", began) > began + 0.9
 
 
 async def test_closing_does_not_wait_out_a_flood(server: TelegramServer, database_url: str) -> None:

@@ -15,7 +15,8 @@ import pytest
 import pytest_asyncio
 
 from bot.channels.base import Channel, ChannelError
-from bot.channels.webchat import COOKIE, MAX_BODY_BYTES, PAGE, WebChat
+from bot.channels.web_requests import COOKIE, MAX_BODY_BYTES
+from bot.channels.webchat import PAGE, WebChat
 from bot.config import WebConfig
 from bot.gateway import Gateway
 from handlers.messages import Block, BlockKind, Button, IncomingMessage, Reply, say

@@ -13,8 +13,10 @@ from assessment.model import Role
 from bot.channels.console import Console
 from bot.gateway import Gateway
 from embeddings.encoder import make_encoder
-from handlers.router import handle
-from handlers.services import Services
+from handlers.reminders import queue_due
+from handlers.retention import erase_old
+from handlers.router import handle, make_file
+from handlers.services import Options, Services
 from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.lexicon import load_lexicon
 from knowledge.loader import load_documents
@@ -28,14 +30,22 @@ PROJECT = Path(__file__).parent.parent.parent
 class Village:
     """A cell with a secretary and members, and everybody's phone."""
 
-    def __init__(self, store: Store, knowledge: KnowledgeBase, now: datetime) -> None:
+    def __init__(self, store: Store, knowledge: KnowledgeBase, now: datetime, options: Options | None = None) -> None:
         self.store, self.now = store, now
         checklists = {(checklist.id, checklist.version): checklist for checklist in load_checklists()}
-        services = Services(knowledge, checklists)
-        self._console = Console(Gateway(self.store, partial(handle, services=services)), self.store)
+        services = Services(knowledge, checklists, options or Options())
+        self.gateway = Gateway(self.store, partial(handle, services=services), partial(make_file, services=services))
+        self._console = Console(
+            self.gateway,
+            self.store,
+            lambda opened, at: queue_due(opened, now=at, checklists=checklists),
+            lambda opened, at: erase_old(opened, now=at, keep_months=services.options.keep_months, trusts_clock=True),
+        )
         self.ids: dict[str, int] = {}
         self.choices: dict[str, list[str]] = {}
         self.choice_ids: dict[str, list[str]] = {}
+        # What came with the latest answer to each, by the ending of its name.
+        self.files: dict[str, dict[str, Path]] = {}
         with self.store.transaction() as transaction:
             people = transaction.people
             self.cell = people.add_cell(people.add_organization("Đảng bộ xã An Bình"), "Chi bộ 3")
@@ -93,6 +103,7 @@ class Village:
             if message["choices"]:
                 self.choices[message["to"]] = message["choices"]
                 self.choice_ids[message["to"]] = message["choice_ids"]
+            self.files[message["to"]] = {Path(file["name"]).suffix[1:]: Path(file["path"]) for file in message["files"]}
             lines += [message["text"], *(f"[{n}] {choice}" for n, choice in enumerate(message["choices"], 1))]
         return "\n".join(lines)
 

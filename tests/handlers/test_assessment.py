@@ -312,7 +312,7 @@ def test_secretary_reads_what_was_reported_and_nothing_else(cell: Village) -> No
     said = cell.say("binh", "báo cáo")
     assert "Báo cáo với chi bộ: Nguyễn Văn An (điều 12)." in said
     assert "18" not in said
-    assert "cần từ 5 phiếu trở lên" in said
+    assert "khi có từ 5 phiếu trở lên" in said
     with cell.store.transaction() as transaction:
         assert [entry.actor for entry in transaction.audit.entries() if entry.action == "read reported"] == [
             f"member:{cell.ids['binh']}"

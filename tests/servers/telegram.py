@@ -4,7 +4,8 @@
 
 A bot talks to /bot<token>/<method>. A test plays the people and looks on through the methods of TelegramServer, or
 from another process by POST with a JSON body: /_test/text, /_test/tap, /_test/update, /_test/fault with the
-arguments of the method of that name, /_test/transcript with {"chat_id": …}, and /_test/commands.
+arguments of the method of that name, /_test/meet with {"chat_ids": […]}, /_test/transcript with {"chat_id": …},
+/_test/sends and /_test/commands.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import re
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,6 +66,7 @@ class TelegramServer:
         transcripts: by chat id, in order, {"by": "user" | "bot", "method": …, …} of all that was said and done.
         commands: of the last setMyCommands.
         calls: names of the methods called, in order.
+        sends: (when, by the clock of time.time; chat id; text) of the messages that the bot sent, in order.
     """
 
     def __init__(self, token: str = TOKEN) -> None:
@@ -71,6 +74,7 @@ class TelegramServer:
         self.transcripts: defaultdict[int, list[Json]] = defaultdict(list)
         self.commands: list[Json] = []
         self.calls: list[str] = []
+        self.sends: list[tuple[float, int, str]] = []
         self._updates: list[Json] = []
         self._messages: dict[tuple[int, int], Json] = {}
         self._chats: set[str] = set()
@@ -133,6 +137,10 @@ class TelegramServer:
             self._changed.notify_all()
         return int(update["update_id"])
 
+    def meet(self, chat_ids: Iterable[int]) -> None:
+        """Let people have written to the bot some time ago, so that it may write to them."""
+        self._chats.update(str(chat_id) for chat_id in chat_ids)
+
     def fault(self, method: str, **what: Any) -> None:
         """Let the next calls of a method go wrong, see Fault."""
         self._faults.append(Fault(method, **what))
@@ -169,6 +177,11 @@ class TelegramServer:
                 return web.json_response(self.transcripts[body["chat_id"]])
             case "commands":
                 return web.json_response(self.commands)
+            case "meet":
+                self.meet(body["chat_ids"])
+                return web.json_response({})
+            case "sends":
+                return web.json_response(self.sends)
         raise web.HTTPNotFound
 
     async def _serve_bot(self, request: web.Request) -> web.Response:
@@ -246,6 +259,7 @@ class TelegramServer:
         chat_id = self._chat(parameters)
         drawn = _drawn(parameters)
         message = self._new_message(chat_id, sender=BOT, **drawn)
+        self.sends.append((time.time(), chat_id, drawn["text"]))
         self.transcripts[chat_id].append(
             {"by": "bot", "method": "sendMessage", "message_id": message["message_id"], "raw": parameters["text"]}
             | drawn

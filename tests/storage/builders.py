@@ -1,10 +1,10 @@
 """Rows that others hang on, for tests of one table."""
 
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
-from storage.tables import CellRow, MemberRow, MembershipRow, OrganizationRow, RoundRow
+from storage.tables import CellRow, LinkRow, MemberRow, MembershipRow, OrganizationRow, RoundRow
 from storage.vault import Vault
 
 
@@ -45,3 +45,9 @@ def a_round_of(opened: Session, cell_id: int, *, month: date = date(2026, 11, 1)
     opened.add(row)
     opened.flush()
     return row.id
+
+
+def link(opened: Session, member_id: int, channel: str, chat_id: str, *, at: datetime) -> None:
+    """Let a chat belong to a member, as a code would."""
+    opened.add(LinkRow(channel=channel, chat_id=chat_id, member_id=member_id, linked_at=at))
+    opened.flush()
