@@ -1,8 +1,8 @@
 # make run    sets everything up and serves the chat on http://127.0.0.1:8080
 # make test   sets everything up and runs formatting, lint, types and tests
 # make soak   kills the program two hundred times while people answer, and counts what is lost
-# make bench  measures what docs/figures.md holds, and make bench-assessment a round for 10,000 members; make
-#             bench-retrieval what docs/retrieval.md holds
+# make bench  measures what docs/figures.md holds, and make bench-assessment a round for 10,000 members, make
+#             bench-taps what a member spends; make bench-retrieval what docs/retrieval.md holds
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run test soak bench bench-assessment bench-retrieval clean browser
+.PHONY: run test soak bench bench-assessment bench-taps bench-retrieval clean browser
 
 run: $(VENV)/.ready
 	@exec $(BIN)/python -m bot run
@@ -29,6 +29,9 @@ bench: $(VENV)/.ready-dev
 
 bench-assessment: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.assessment
+
+bench-taps: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.taps
 
 # DATA: a folder with plan_dev and dev; PEERS: the Python of an environment with benchmarks/requirements-peers.txt
 bench-retrieval: $(VENV)/.ready-dev

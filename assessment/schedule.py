@@ -253,7 +253,7 @@ def extended(round: AssessmentRound, grace_days: int, *, now: datetime) -> Asses
     return replace(round, grace_days=grace_days)
 
 
-# --- Who takes part -----------------------------------------------------------------------------------------------
+# --- How long answers are kept -------------------------------------------------------------------------------------
 
 
 def kept_since(today: date, keep_months: int) -> date:
@@ -269,6 +269,9 @@ def kept_since(today: date, keep_months: int) -> date:
 def day_begins_at(day: date) -> datetime:
     """Return when a local day begins."""
     return _at(day, time())
+
+
+# --- Who takes part -----------------------------------------------------------------------------------------------
 
 
 def participants(

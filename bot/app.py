@@ -21,7 +21,7 @@ from bot.pace import LIMITS, Pace
 from bot.scheduler import EraseOld, QueueDue, Scheduler
 from embeddings.encoder import Encoder, make_encoder
 from handlers.pages import make_page, make_page_file
-from handlers.reminders import queue_due
+from handlers.reminders import queue_some
 from handlers.retention import erase_old
 from handlers.router import handle, make_file
 from handlers.services import Options, Services
@@ -203,7 +203,7 @@ def _scheduler(config: Config, store: Store, channels: Sequence[Channel], paces:
 
 def _queue() -> QueueDue:
     checklists = _checklists()
-    return lambda transaction, now: queue_due(transaction, now=now, checklists=checklists)
+    return lambda transaction, now, after: queue_some(transaction, now=now, checklists=checklists, after=after)
 
 
 def _erase(config: Config, *, trusts_clock: bool) -> EraseOld:

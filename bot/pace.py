@@ -1,6 +1,6 @@
 """How fast a channel may be written to. Moments are seconds of a clock that only goes forward; it is an argument."""
 
-from bisect import insort
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 WINDOW_S = 1.0
@@ -67,6 +67,13 @@ class Pace:
         """Note that a message of a broadcast goes to a chat at a moment which next_at has named."""
         self._last_at = at
         self._note(chat_id, at)
+
+    def went(self, chat_id: str, at: float, now: float) -> None:
+        """Note that a message that was to go at a moment went only now, so that the next do not crowd after it."""
+        place = bisect_left(self._noted, (at, chat_id))
+        if self._noted[place : place + 1] == [(at, chat_id)]:
+            del self._noted[place]
+        self._note(chat_id, now)
 
     def reply(self, chat_id: str, now: float) -> None:
         """Note that a person is answered now."""

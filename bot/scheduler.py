@@ -19,16 +19,17 @@ from assessment.schedule import local_day
 from bot.channels.base import DeliveryError
 from bot.pace import Pace
 from handlers.messages import Reply
-from handlers.reminders import compose, queue_due
+from handlers.reminders import compose, queue_some
 from storage.outbox import CLAIM, Delivery
 from storage.people import Link
 from storage.store import Store, StoredMessage, Transaction
 
 log = logging.getLogger(__name__)
 WAKE_EVERY_S = 20.0
-# Looking through all open rounds holds the database: where it takes long it is done less often, at most so much of the
-# time.
-LOOKS_FOR_AT_MOST = 1 / 150
+# Looking through all open rounds goes on beside the sending, a few rounds at a time. Where it takes long it is done
+# less often: at most so much of the time.
+LOOKS_FOR_AT_MOST = 1 / 20
+LOOK_FIRST_S = 1.0
 # A message that fails steps aside for a minute, then four times as long each time: a day without a network is not
 # one message's fault, and one message that always fails holds up nobody.
 RETRY_AFTER, RETRY_GROWS = timedelta(minutes=1), 4
@@ -44,7 +45,8 @@ HALTED_REST_S = 0.25
 LAST_SENDS_S = 15.0
 
 Send = Callable[[Link, StoredMessage], Awaitable[None]]
-QueueDue = Callable[[Transaction, datetime], int]
+# Queues what is due in a few rounds, from one on; returns where to go on in another transaction, None at the end.
+QueueDue = Callable[[Transaction, datetime, int], int | None]
 EraseOld = Callable[[Transaction, datetime], int]
 
 
@@ -95,7 +97,8 @@ class Scheduler:
         """
         self._store = store
         self._send = send
-        self._queue = queue or (lambda transaction, now: queue_due(transaction, now=now))
+        self._queue: QueueDue = queue or _queue_without_opening
+        self._looking: asyncio.Task[None] | None = None
         self._erase = erase
         self._erased_on: date | None = None
         self._paces = dict(paces or {})
@@ -142,7 +145,11 @@ class Scheduler:
             began = time.monotonic()
             if began >= wake_at and not self._stopping.is_set():
                 await asyncio.to_thread(self._prepare, clock())
+                await self._begin_looking(clock())
                 wake_at, may_be_more = time.monotonic() + WAKE_EVERY_S, True
+            if self._looking is not None and self._looking.done():
+                looked, self._looking, may_be_more = self._looking, None, True
+                looked.result()
             if may_be_more and not self._stopping.is_set() and self._waiting() < CLAIMED_AT_ONCE:
                 may_be_more = await self._claim_more(clock())
             self._land()
@@ -155,6 +162,8 @@ class Scheduler:
                 await self._rest(STEP_S - took if self._flying else took, for_sends=False)
             elif self._flying or self._waiting():
                 await self._rest(wait_s)
+            elif self._looking is not None and not may_be_more:
+                await asyncio.wait({self._looking}, timeout=wait_s)
             elif not may_be_more or self._stopping.is_set():
                 break
         if arrived:
@@ -184,17 +193,32 @@ class Scheduler:
         with self._store.transaction() as transaction:
             lost = transaction.outbox.give_up_lost(now=now)
             late = transaction.outbox.give_up_late(now=now)
-        began = time.monotonic()
-        if began >= self._looks_at:
-            with self._store.transaction() as transaction:
-                self._queue(transaction, now)
-            ended = time.monotonic()
-            self._looks_at = ended + (ended - began) / LOOKS_FOR_AT_MOST
         if lost:
             log.warning("scheduler: %d messages were in flight when the program stopped; not sent again", lost)
         if late:
             log.warning("scheduler: %d messages waited until nobody needed them any more", late)
         self._erase_old(now)
+
+    async def _begin_looking(self, now: datetime) -> None:
+        """Look for what is due; where that takes long, go on sending meanwhile."""
+        if self._looking is None and time.monotonic() >= self._looks_at:
+            self._looking = asyncio.create_task(asyncio.to_thread(self._look, now))
+            is_busy = self._flying or self._waiting()
+            await asyncio.wait({self._looking}, timeout=0 if is_busy else LOOK_FIRST_S)
+
+    def _look(self, now: datetime) -> None:
+        began, after = time.monotonic(), 0
+        while not self._stopping.is_set():
+            opened = time.monotonic()
+            with self._store.transaction() as transaction:
+                further = self._queue(transaction, now, after)
+            if further is None:
+                break
+            after = further
+            # Other writers get the database for as long as it was ours.
+            time.sleep(time.monotonic() - opened)
+        ended = time.monotonic()
+        self._looks_at = ended + (ended - began) / LOOKS_FOR_AT_MOST
 
     def _erase_old(self, now: datetime) -> None:
         today = local_day(now)
@@ -353,6 +377,7 @@ class Scheduler:
         link = begun.claimed.link
         await asyncio.sleep(max(0.0, begun.at - time.monotonic()))
         async with self._lines.setdefault(link.channel, asyncio.Semaphore(SENT_AT_ONCE)):
+            self._pace(link.channel).went(link.chat_id, begun.at, time.monotonic())
             await self._send(link, begun.message)
 
     def _land(self) -> None:
@@ -385,6 +410,10 @@ class Scheduler:
             outbox.failed(delivery.id, self._worker, str(error), now=now)
         else:
             outbox.retry(delivery.id, self._worker, str(error), at=_retry_at(now, delivery.attempts + 1))
+
+
+def _queue_without_opening(transaction: Transaction, now: datetime, after: int) -> int | None:
+    return queue_some(transaction, now=now, checklists=None, after=after)
 
 
 def _keep_message(transaction: Transaction, claimed: _Claimed, now: datetime) -> StoredMessage:

@@ -23,6 +23,8 @@ from storage.outbox import Delivery
 from storage.people import Link
 from storage.store import Transaction
 
+_ROUNDS_AT_ONCE = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Composed:
@@ -42,20 +44,39 @@ def queue_due(
     Args:
         checklists: what rounds may be opened with; without, none is opened.
     """
-    queued = 0
     if checklists:
         open_due(transaction, checklists, now=now)
-    for found in transaction.rounds.still_open(local_day(now)):
-        schedule = schedule_of(transaction, found.cell_id)
-        members = transaction.people.members_of(found.cell_id)
-        responses = transaction.rounds.outlines(found.id)
-        sent = {(d.round_id, d.member_id, d.kind) for d in transaction.outbox.of_round(found.id)}
-        due: dict[tuple[str, datetime], list[int]] = {}
-        for reminder in due_reminders(found, members, responses, schedule, now=now, already_sent=sent):
-            due.setdefault((reminder.kind, reminder.due_at), []).append(reminder.member_id)
-        for (kind, due_at), ids in due.items():
-            queued += transaction.outbox.queue(found.id, kind, ids, due_at=due_at, expires_at=closes_at(found))
-    return queued
+    return sum(_queue_round(transaction, found, now) for found in transaction.rounds.still_open(local_day(now)))
+
+
+def queue_some(
+    transaction: Transaction, *, now: datetime, checklists: Mapping[tuple[str, int], Checklist] | None, after: int = 0
+) -> int | None:
+    """Do the same for a few rounds; return after which to go on in another transaction, or None when all are done.
+
+    While a transaction lasts nobody else can write, and there may be hundreds of rounds.
+
+    Args:
+        after: 0, or what the call before returned.
+    """
+    if checklists and not after:
+        open_due(transaction, checklists, now=now)
+    rounds = [found for found in transaction.rounds.still_open(local_day(now)) if found.id > after]
+    for found in rounds[:_ROUNDS_AT_ONCE]:
+        _queue_round(transaction, found, now)
+    return rounds[_ROUNDS_AT_ONCE - 1].id if len(rounds) > _ROUNDS_AT_ONCE else None
+
+
+def _queue_round(transaction: Transaction, found: AssessmentRound, now: datetime) -> int:
+    schedule = schedule_of(transaction, found.cell_id)
+    members = transaction.people.members_of(found.cell_id)
+    responses = transaction.rounds.outlines(found.id)
+    sent = {(d.round_id, d.member_id, d.kind) for d in transaction.outbox.of_round(found.id)}
+    due: dict[tuple[str, datetime], list[int]] = {}
+    for reminder in due_reminders(found, members, responses, schedule, now=now, already_sent=sent):
+        due.setdefault((reminder.kind, reminder.due_at), []).append(reminder.member_id)
+    queue, expires_at = transaction.outbox.queue, closes_at(found)
+    return sum(queue(found.id, kind, ids, due_at=at, expires_at=expires_at) for (kind, at), ids in due.items())
 
 
 def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> Composed:
@@ -66,6 +87,8 @@ def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> C
         return Composed(reason="round closed")
     if delivery.member_id in transaction.rounds.handed_in(found.id):
         return Composed(reason="handed in")
+    if not participants(found, [member], (), day=local_day(now)):
+        return Composed(reason="left the cell")
     sendable = sendable_at(now, schedule_of(transaction, found.cell_id))
     if sendable > now:
         return Composed(reason="quiet hours", wait_until=sendable)

@@ -140,9 +140,10 @@ def remind(turn: Turn) -> Reply:
     reachable = standing.reachable
     if not reachable:
         return say(secretary_texts.NOBODY_TO_REMIND)
-    at = sendable_at(turn.now, schedule_of(turn.transaction, found.cell_id))
+    schedule, today = schedule_of(turn.transaction, found.cell_id), local_day(turn.now)
+    at, is_pause = sendable_at(turn.now, schedule), schedule.first_free_day(today) != today
     return say(
-        secretary_texts.about_to_remind(len(reachable), at, is_now=at <= turn.now),
+        secretary_texts.about_to_remind(len(reachable), at, is_now=at <= turn.now, is_pause=is_pause),
         Button(secretary_texts.CONFIRM_REMIND, "rp_remind_yes", str(standing.round.id)),
         Button(secretary_texts.LEAVE_IT, "rp_leave"),
     )

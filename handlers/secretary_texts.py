@@ -108,9 +108,10 @@ def remind_so_many(count: int) -> str:
     return f"Nhắc {count} đồng chí"
 
 
-def about_to_remind(count: int, at: datetime, *, is_now: bool) -> str:
+def about_to_remind(count: int, at: datetime, *, is_now: bool, is_pause: bool) -> str:
     """Say whom and when a reminder would reach."""
-    when = "ngay bây giờ" if is_now else f"vào {clock(at)} (không nhắc trong 21:00–06:30)"
+    why = "không nhắc trong những ngày nghỉ của lịch chi bộ" if is_pause else "không nhắc trong 21:00–06:30"
+    when = "ngay bây giờ" if is_now else f"vào {clock(at)} ({why})"
     return f"Sẽ nhắc {count} đồng chí {when}."
 
 

@@ -50,6 +50,14 @@ def test_sender_that_is_a_little_late_each_time_makes_up_for_it() -> None:
     assert most_in_a_window(moments[:300]) == 30
 
 
+def test_message_that_went_late_counts_when_it_went() -> None:
+    pace = Pace(Limits(2, per_chat_s=0))
+    for at in (0.0, 0.5):
+        pace.take(AN, at)
+        pace.went(AN, at, at + 0.4)
+    assert pace.next_at(AN, 1.0) == pytest.approx(1.4)
+
+
 def test_second_message_to_a_chat_waits_while_others_go() -> None:
     pace = Pace(Limits(30, per_chat_s=1.0))
     pace.take(AN, 10.0)

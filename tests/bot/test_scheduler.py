@@ -94,7 +94,7 @@ class Sender:
 def test_broadcast_keeps_the_pace_of_its_channel(engine: Engine) -> None:
     cell, sender = Cell(engine, *["telegram"] * 90), Sender()
     assert cell.wake(sender, paces={"telegram": Pace(Limits(40))}) == 90
-    # When each may go is exact, see test_pace.py; on a busy machine some leave a little later.
+    # When each may go is exact, see test_pace.py; on a busy machine those that were begun leave a little later.
     windows = [sum(end - 1 < at <= end for at in sender.moments) for end in sender.moments]
     assert max(windows) <= 44
     assert sender.moments[-1] - sender.moments[0] == pytest.approx(2.2, abs=0.3)
@@ -200,6 +200,22 @@ def test_quiet_hours_that_begin_in_the_middle_of_a_broadcast_hold_up_the_rest(en
     waiting = [row for row in cell.rows() if row.state is DeliveryState.RETRY]
     assert len(waiting) == 60 - len(sender.sent)
     assert {row.due_at for row in waiting} == {datetime(2026, 11, 5, 23, 30, tzinfo=UTC)}
+
+
+async def test_looking_for_what_is_due_holds_up_neither_the_broadcast_nor_other_writers(engine: Engine) -> None:
+    cell, sender = Cell(engine, *["telegram"] * 60), Sender()
+    looked: list[float] = []
+
+    def look(_transaction: Transaction, _now: datetime, after: int) -> int | None:
+        time.sleep(0.1)
+        looked.append(time.monotonic())
+        return after + 1 if after < 15 else None
+
+    await Scheduler(cell.store, sender, {"telegram": Pace(Limits(30))}, look).run_due(NOW)
+    assert len(looked) == 16
+    assert len(sender.sent) == 60
+    # Most went while it was being looked.
+    assert sum(at < looked[-1] for at in sender.moments) > 30
 
 
 # --- Crashes and stops --------------------------------------------------------------------------------------------

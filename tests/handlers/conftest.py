@@ -13,7 +13,7 @@ from assessment.model import Role
 from bot.channels.console import Console
 from bot.gateway import Gateway
 from embeddings.encoder import make_encoder
-from handlers.reminders import queue_due
+from handlers.reminders import queue_some
 from handlers.retention import erase_old
 from handlers.router import handle, make_file
 from handlers.services import Options, Services
@@ -38,7 +38,7 @@ class Village:
         self._console = Console(
             self.gateway,
             self.store,
-            lambda opened, at: queue_due(opened, now=at, checklists=checklists),
+            lambda opened, at, after: queue_some(opened, now=at, checklists=checklists, after=after),
             lambda opened, at: erase_old(opened, now=at, keep_months=services.options.keep_months, trusts_clock=True),
         )
         self.ids: dict[str, int] = {}

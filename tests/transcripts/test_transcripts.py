@@ -14,7 +14,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, list[Turn]]:
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_conversation_goes_as_written(path: Path, played: dict[Path, list[Turn]]) -> None:
-    _, written = read(path)
+    written = read(path)
     assert written, f"{path.name} holds no turns"
     for expected, actual in zip(written, played[path], strict=True):
         assert [line.rstrip() for line in actual.answered] == list(expected.answered), f"after “{expected.said}”"
