@@ -90,7 +90,8 @@ def progress(turn: Turn) -> Reply:
     if standing is None:
         return say(secretary_texts.NO_ROUND_YET)
     reachable = standing.reachable
-    buttons = [Button(secretary_texts.remind_so_many(len(reachable)), "rp_remind")] if reachable else []
+    is_open = round_state(standing.round, turn.now) is not RoundState.CLOSED
+    buttons = [Button(secretary_texts.remind_so_many(len(reachable)), "rp_remind")] if reachable and is_open else []
     buttons += [Button(secretary_texts.SUMMARY, "rp_summary")] if may(turn, found, Data.TOTALS) else []
     buttons.append(exports.export_button())
     talks = sum(response.wants_talk for response in standing.responses) if may(turn, found, Data.TALK_WISH) else None
