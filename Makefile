@@ -19,7 +19,7 @@ test: $(VENV)/.ready-dev browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/.ready-dev
 	$(BIN)/pytest -m soak tests/soak

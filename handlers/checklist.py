@@ -356,6 +356,15 @@ def resume(turn: Turn) -> Button | None:
     return None
 
 
+def article(turn: Turn, number: int) -> str | None:
+    """Return the passage that an item is taken from, where this chat is at a checklist; else None."""
+    back = resume(turn)
+    found = turn.transaction.rounds.get(int(back.argument)) if back is not None else None
+    checklist = turn.services.checklists.get((found.checklist_id, found.checklist_version)) if found else None
+    items = checklist.items if checklist is not None else ()
+    return next((item.passage_id for item in items if item.number == number), None)
+
+
 def is_settled(turn: Turn, found: AssessmentRound, member: Member) -> bool:
     """Whether a response was handed in and the due date is over: then it stays as it is."""
     response = turn.transaction.rounds.response(found.id, member.id)

@@ -19,6 +19,7 @@ _CARD = re.compile(r"(?:the|xem the)\s+(.+)")
 _COMMAND = re.compile(r"/(\w+)(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
 
 _CHANGE = re.compile(r"(?:sua|doi)(?: lai)?(?: dieu)? (\d{1,2})")
+_ARTICLE = re.compile(r"(?:xem |doc )?dieu (?:so )?(\d{1,2})")
 _CODE = re.compile(r"(?:ma(?: so)?|code)\s+(\S.*)", re.IGNORECASE)
 
 _Opened = tuple[Reply, Topic | None]
@@ -85,8 +86,14 @@ def _route(turn: Turn) -> _Opened:
     def note_wanted(document_id: str) -> None:
         turn.transaction.want_document(document_id, now=message.sent_at)
 
-    # The text goes on as it came: how long it really was is for the documents to judge.
-    reply, now_about = answer_question(message.text, turn.conversation.topic, turn.services, note_wanted)
+    article = _ARTICLE.fullmatch(fold(typed).strip(" .!?"))
+    passage_id = checklist.article(turn, int(article[1])) if article else None
+    if passage_id is not None:
+        # At a checklist, an article without a regulation is one of the checklist's.
+        reply, now_about = press("section", passage_id, topic, turn.services.knowledge)
+    else:
+        # The text goes on as it came: how long it really was is for the documents to judge.
+        reply, now_about = answer_question(message.text, turn.conversation.topic, turn.services, note_wanted)
     back = checklist.resume(turn) or paper.resume(turn)
     if back is not None:
         # Who asks in the middle of a checklist is led back to it.

@@ -84,6 +84,16 @@ def test_unlinked_phone_is_nobodys(cell: Village) -> None:
 # --- filling in --------------------------------------------------------------------------------------------------
 
 
+def test_article_of_an_item_is_one_line_away_and_leads_back(cell: Village) -> None:
+    cell.say("an", "tự đánh giá")
+    cell.choose("an", "Bắt đầu")
+    said = cell.say("an", "xem điều 12")
+    assert "— Quy định 37-QĐ/TW" in said
+    assert "Điều 12" in said
+    assert "Nhóm 1/6" in cell.choose("an", "Quay lại tự đánh giá")
+    assert "Quy định nào" not in cell.say("an", "Điều 5")
+
+
 def test_member_with_nothing_to_report_is_done_in_a_few_taps(cell: Village) -> None:
     taps = nothing_to_report(cell, "an")
     receipt = cell.choose("an", "Xác nhận nộp")

@@ -73,9 +73,9 @@ def replay(paths: Sequence[Path], data_dir: Path) -> dict[Path, list[Turn]]:
     played = {path: [Turn(t.said, _drawn(next(answers)), t.scene) for t in turns] for path, turns in together.items()}
     for path, (first, *rest) in plays.items():
         stage = data_dir / path.stem
-        if (data_dir / "index").exists():
+        for index in data_dir.glob("index*"):
             # The documents are the same on every stage.
-            shutil.copytree(data_dir / "index", stage / "index")
+            shutil.copytree(index, stage / index.name)
         codes = _enrol(first.said, rest[0].said, stage)
         answers = iter(_run([_command(turn.said, path.stem, codes) for turn in rest], stage))
         played[path] = [
