@@ -5,7 +5,7 @@ not allowed the same thing everywhere.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -204,8 +204,3 @@ def sum_totals(parts: Iterable[Mapping[int, Mapping[ItemAnswer, int]]]) -> dict[
         for number, counts in part.items():
             summed.setdefault(number, Counter()).update(counts)
     return {number: {answer: counts[answer] for answer in ItemAnswer} for number, counts in sorted(summed.items())}
-
-
-def roles_that_see(data: Data) -> Collection[Role]:
-    """Return the roles that may see something at all, for the notice a member reads before the first item."""
-    return [role for role in Role if condition(role, data) is not None]

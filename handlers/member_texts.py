@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from handlers.texts import clock, day, item_numbers, month_name
+from handlers.texts import clock, counted_answers, day, item_numbers, month_name
 from storage.people import Redeemed
 
 NOT_LINKED = (
@@ -216,9 +216,7 @@ def preview(
 ) -> str:
     """Show what would be handed in."""
     lines = [f"Đồng chí đã trả lời đủ {count} điều:"]
-    lines.append(f"• Không có biểu hiện: {count - len(present) - len(discuss)} điều")
-    lines += [f"• Có biểu hiện: {item_numbers(present)}"] if present else []
-    lines += [f"• Cần trao đổi: {item_numbers(discuss)}"] if discuss else []
+    lines += counted_answers(present, discuss, count)
     lines += ["Theo quyết định đã báo, bí thư sẽ thấy mọi câu trả lời trên."] if is_decided else []
     lines.append(f"Bí thư sẽ thấy đồng chí báo cáo: {item_numbers(reported) if reported else 'không có điều nào'}.")
     lines += ["Bí thư sẽ biết đồng chí muốn trao đổi trực tiếp."] if wants_talk else []

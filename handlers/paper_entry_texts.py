@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from handlers.paper_line import LineNotTaken, Marks, Problem
-from handlers.texts import day, item_numbers, month_name
+from handlers.texts import counted_answers, day, item_numbers, month_name
 
 ONLY_DEPUTY = "Nhập phiếu giấy là việc của phó bí thư chi bộ. Đồng chí gõ “trợ giúp” để xem những việc khác."
 NO_ROUND = "Chi bộ hiện không có kỳ nào đang mở nên chưa nhập được phiếu giấy."
@@ -60,11 +60,8 @@ def which_items(name: str, month: date, count: int) -> str:
 
 def preview(name: str, month: date, marks: Marks, count: int) -> str:
     """Show what would be put in for whom."""
-    rest = count - len(marks.present) - len(marks.discuss)
     lines = [f"Sẽ nhập phiếu giấy của đồng chí {name}, kỳ {month_name(month)}:"]
-    lines.append(f"• Không có biểu hiện: {rest} điều")
-    lines += [f"• Có biểu hiện: {item_numbers(marks.present)}"] if marks.present else []
-    lines += [f"• Cần trao đổi: {item_numbers(marks.discuss)}"] if marks.discuss else []
+    lines += counted_answers(marks.present, marks.discuss, count)
     reported = item_numbers(marks.reported) if marks.reported else "không có điều nào"
     lines.append(f"Báo cáo với chi bộ: {reported}.")
     lines.append("Đồng chí đối chiếu với phiếu rồi xác nhận; nhập xong thì không sửa được.")

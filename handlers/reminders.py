@@ -36,28 +36,18 @@ class Composed:
     wait_until: datetime | None = None
 
 
-def queue_due(
-    transaction: Transaction, *, now: datetime, checklists: Mapping[tuple[str, int], Checklist] | None = None
-) -> int:
-    """Open the rounds whose time has come, queue what is due in all rounds; return how many messages were new.
-
-    Args:
-        checklists: what rounds may be opened with; without, none is opened.
-    """
-    if checklists:
-        open_due(transaction, checklists, now=now)
-    return sum(_queue_round(transaction, found, now) for found in transaction.rounds.still_open(local_day(now)))
-
-
 def queue_some(
     transaction: Transaction, *, now: datetime, checklists: Mapping[tuple[str, int], Checklist] | None, after: int = 0
 ) -> int | None:
-    """Do the same for a few rounds; return after which to go on in another transaction, or None when all are done.
+    """Open the rounds whose time has come and queue what is due in a few rounds.
 
     While a transaction lasts nobody else can write, and there may be hundreds of rounds.
 
     Args:
+        checklists: what rounds may be opened with; without, none is opened.
         after: 0, or what the call before returned.
+    Returns:
+        after which round to go on in another transaction; None when all are done.
     """
     if checklists and not after:
         open_due(transaction, checklists, now=now)
@@ -67,7 +57,7 @@ def queue_some(
     return rounds[_ROUNDS_AT_ONCE - 1].id if len(rounds) > _ROUNDS_AT_ONCE else None
 
 
-def _queue_round(transaction: Transaction, found: AssessmentRound, now: datetime) -> int:
+def _queue_round(transaction: Transaction, found: AssessmentRound, now: datetime) -> None:
     schedule = schedule_of(transaction, found.cell_id)
     members = transaction.people.members_of(found.cell_id)
     responses = transaction.rounds.outlines(found.id)
@@ -76,7 +66,8 @@ def _queue_round(transaction: Transaction, found: AssessmentRound, now: datetime
     for reminder in due_reminders(found, members, responses, schedule, now=now, already_sent=sent):
         due.setdefault((reminder.kind, reminder.due_at), []).append(reminder.member_id)
     queue, expires_at = transaction.outbox.queue, closes_at(found)
-    return sum(queue(found.id, kind, ids, due_at=at, expires_at=expires_at) for (kind, at), ids in due.items())
+    for (kind, at), ids in due.items():
+        queue(found.id, kind, ids, due_at=at, expires_at=expires_at)
 
 
 def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> Composed:

@@ -114,7 +114,7 @@ def _warning(turn: Turn, found: Member, round_: AssessmentRound) -> str:
     ):
         return ""
     note_warned(turn.transaction, found.cell_id, checklist, round_.month)
-    return secretary_texts.superseded(checklist)
+    return secretary_texts.superseded(checklist, is_newer_waiting=_checklist_in_use(turn) is checklist)
 
 
 def standing_names(standing: Standing) -> secretary_texts.StandingNames:

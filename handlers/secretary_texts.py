@@ -55,13 +55,17 @@ def about_to_open(cell: str, month: date, due_on: date, checklist: Checklist, *,
     return f"{said}{superseded(checklist)}"
 
 
-def superseded(checklist: Checklist) -> str:
-    """Say, on a line of its own, that a checklist's regulation was replaced."""
+def superseded(checklist: Checklist, *, is_newer_waiting: bool = True) -> str:
+    """Say, on a line of its own, that a checklist's regulation was replaced.
+
+    Args:
+        is_newer_waiting: the checklist for the new regulation has not been confirmed.
+    """
     since = f" từ {day(checklist.superseded_on)}" if checklist.superseded_on else ""
-    return (
-        f"\nLưu ý: {checklist.regulation} đã được thay bằng {checklist.superseded_by}{since}; bảng theo văn bản "
-        "mới chưa được người quản trị xác nhận."
-    )
+    said = f"\nLưu ý: {checklist.regulation} đã được thay bằng {checklist.superseded_by}{since}"
+    if not is_newer_waiting:
+        return f"{said}; kỳ này vẫn theo bảng đã dùng lúc mở."
+    return f"{said}; bảng theo văn bản mới chưa được người quản trị xác nhận."
 
 
 def round_opened(month: date, due_on: date, told: int, unlinked: int) -> str:

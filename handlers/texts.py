@@ -367,3 +367,11 @@ def month_name(month: date) -> str:
 def item_numbers(items: Sequence[int]) -> str:
     """Name items of a checklist: điều 3, 12."""
     return f"điều {', '.join(map(str, items))}"
+
+
+def counted_answers(present: Sequence[int], discuss: Sequence[int], count: int) -> list[str]:
+    """Say, a line each, how many of all items have no sign, and which have one or want a talk."""
+    lines = [f"• Không có biểu hiện: {count - len(present) - len(discuss)} điều"]
+    lines += [f"• Có biểu hiện: {item_numbers(present)}"] if present else []
+    lines += [f"• Cần trao đổi: {item_numbers(discuss)}"] if discuss else []
+    return lines

@@ -84,10 +84,6 @@ class Audit:
         """Return the time of the last line; None for an empty log."""
         return self._session.scalar(select(AuditRow.at).order_by(AuditRow.id.desc()).limit(1))
 
-    def first_broken(self) -> int | None:
-        """Return the id of the first line that was changed, or that follows on one taken out; None if all is well."""
-        return self.inspect().broken
-
     def inspect(self) -> AuditFinding:
         """Return whether the log is as it was written.
 

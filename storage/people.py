@@ -1,7 +1,7 @@
 """Organizations, cells and members; their chats, one-time codes and consent."""
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
@@ -117,10 +117,6 @@ class People:
     def cell_settings(self, cell_id: int) -> dict[str, Any]:
         """Return what was set for a cell: its schedule, a committee's decision."""
         return dict(self._session.get_one(CellRow, cell_id, populate_existing=True).settings)
-
-    def set_cell(self, cell_id: int, settings: Mapping[str, Any]) -> None:
-        """Keep what was set for a cell."""
-        self._session.execute(update(CellRow).where(CellRow.id == cell_id).values(settings=dict(settings)))
 
     def settings_of_cells(self) -> list[tuple[int, dict[str, Any]]]:
         """Return what was set for each cell, by id."""

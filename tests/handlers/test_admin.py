@@ -231,7 +231,7 @@ def test_secretary_is_warned_of_a_superseded_regulation_once_a_month(town: Villa
 
 def test_warning_leaves_what_else_was_set_for_the_cell(town: Village) -> None:
     with town.store.transaction() as transaction:
-        transaction.people.set_cell(town.cell, {"opening_day": 5})
+        transaction.people.set_in_cell(town.cell, "opening_day", 5)
     town.say("binh", "mở kỳ")
     with town.store.transaction() as transaction:
         assert transaction.people.cell_settings(town.cell)["opening_day"] == 5

@@ -163,6 +163,18 @@ def test_secretary_hears_once_that_the_regulation_of_such_a_round_was_replaced(c
     assert "đã được thay bằng" not in cell.say("binh", "tiến độ")
 
 
+def test_warning_does_not_say_that_a_confirmed_checklist_waits(cell: Village) -> None:
+    cell.say("binh", SET)
+    cell.choose("binh", "Xác nhận lịch này")
+    cell.set_clock(hanoi(11, 20, 8))
+    with cell.store.transaction() as transaction:
+        transaction.checklists.confirm("207-qd-tw-2026", 1, by="chat:1", on=date(2026, 11, 20))
+    said = cell.say("binh", "tiến độ")
+    assert "đã được thay bằng 207-QĐ/TW" in said
+    assert "kỳ này vẫn theo bảng đã dùng lúc mở" in said
+    assert "chưa được người quản trị xác nhận" not in said
+
+
 def test_round_opened_by_hand_is_not_opened_again(cell: Village) -> None:
     cell.say("binh", SET)
     cell.choose("binh", "Xác nhận lịch này")

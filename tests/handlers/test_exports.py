@@ -79,7 +79,7 @@ def rows(sheet: Worksheet) -> list[tuple[object, ...]]:
 
 def actions(village: Village) -> list[tuple[str, str]]:
     with village.store.transaction() as transaction:
-        assert transaction.audit.first_broken() is None
+        assert transaction.audit.inspect().broken is None
         return [(entry.action, entry.about) for entry in transaction.audit.entries()]
 
 

@@ -14,7 +14,7 @@ from assessment.loader import load_checklists
 from assessment.model import Checklist, Role
 from assessment.schedule import Schedule, local_day
 from assessment.schedule_settings import parse_schedule
-from handlers.reminders import queue_due
+from handlers.reminders import queue_some
 from handlers.schedules import next_opening, schedule_of, set_schedule
 from storage.outbox import Delivery, DeliveryState
 from storage.store import Store
@@ -46,8 +46,11 @@ def put(village: Village, schedule: Schedule | None) -> None:
 
 
 def wake(store: Store, now: datetime, checklists: Mapping[tuple[str, int], Checklist] | None = None) -> None:
-    with store.transaction() as transaction:
-        queue_due(transaction, now=now, checklists=CHECKLISTS if checklists is None else checklists)
+    after: int | None = 0
+    while after is not None:
+        with store.transaction() as transaction:
+            given = CHECKLISTS if checklists is None else checklists
+            after = queue_some(transaction, now=now, checklists=given, after=after)
 
 
 def months(village: Village) -> list[date]:

@@ -28,10 +28,10 @@ def test_log_is_read_in_order_and_by_what_it_is_about(opened: Session) -> None:
 
 
 def test_untouched_log_is_whole_after_it_was_stored(opened: Session) -> None:
-    assert Audit(opened, a_vault()).first_broken() is None
+    assert Audit(opened, a_vault()).inspect().broken is None
     written(opened)
     opened.expire_all()
-    assert Audit(opened, a_vault()).first_broken() is None
+    assert Audit(opened, a_vault()).inspect().broken is None
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_changed_line_is_found(opened: Session, change: dict[str, Any]) -> None:
     ids = written(opened)
     opened.execute(update(AuditRow).where(AuditRow.id == ids[1]).values(**change))
     opened.expire_all()
-    assert Audit(opened, a_vault()).first_broken() == ids[1]
+    assert Audit(opened, a_vault()).inspect().broken == ids[1]
 
 
 def test_line_that_was_taken_out_is_missed_at_the_next(opened: Session) -> None:
     ids = written(opened)
     opened.execute(delete(AuditRow).where(AuditRow.id == ids[1]))
     opened.expire_all()
-    assert Audit(opened, a_vault()).first_broken() == ids[2]
+    assert Audit(opened, a_vault()).inspect().broken == ids[2]
 
 
 # --- the end of the log ------------------------------------------------------------------------------------------

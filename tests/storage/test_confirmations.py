@@ -78,7 +78,7 @@ def test_longest_name_of_a_chat_fits(store: Store) -> None:
 def test_one_setting_of_a_cell_leaves_the_others(store: Store) -> None:
     with store.transaction() as transaction:
         cell = a_cell(transaction._session)
-        transaction.people.set_cell(cell, {"opening_day": 5})
+        transaction.people.set_in_cell(cell, "opening_day", 5)
         transaction.people.set_in_cell(cell, "warned", "2026-11")
     with store.transaction() as transaction:
         assert transaction.people.cell_settings(cell) == {"opening_day": 5, "warned": "2026-11"}

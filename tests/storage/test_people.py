@@ -85,7 +85,7 @@ def test_member_who_left_and_came_back_is_one_member(people: People, cell: int, 
 
 def test_settings_of_a_cell_are_kept(people: People, cell: int) -> None:
     assert people.cell_settings(cell) == {}
-    people.set_cell(cell, {"schedule": {"day": 5}})
+    people.set_in_cell(cell, "schedule", {"day": 5})
     assert people.cell_settings(cell) == {"schedule": {"day": 5}}
 
 
