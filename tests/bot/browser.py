@@ -81,7 +81,7 @@ async def a_visitor(browser: Browser, *, size: tuple[int, int] = PHONE, dark: bo
 async def open_page(visitor: BrowserContext, address: str) -> tuple[Page, Watch]:
     """Open the page and wait until it has read its history; the watch notes what goes wrong from the first byte on."""
     page = await visitor.new_page()
-    page.set_default_timeout(8000)
+    page.set_default_timeout(30_000)
     watch = Watch(urlsplit(address).netloc)
     page.on("console", watch.on_console)
     page.on("pageerror", lambda error: watch.complaints.append(str(error)))

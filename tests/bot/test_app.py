@@ -369,7 +369,7 @@ async def run_with(monkeypatch: pytest.MonkeyPatch, config: Config, *channels: C
 
     monkeypatch.setattr(app, "build_gateway", no_gateway)
     monkeypatch.setattr(app, "_channels", lambda *_: list(channels))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await app.run(config)
 
 

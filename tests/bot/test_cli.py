@@ -44,7 +44,7 @@ def bot(
         capture_output=True,
         cwd=PROJECT,
         env={**environment(data_dir, **settings), **(locale or {})},
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -136,7 +136,7 @@ def test_asking_gives_at_most_k_hits_and_loads_neither_torch_nor_telegram(
         capture_output=True,
         cwd=PROJECT,
         env=environment(data_dir),
-        timeout=30,
+        timeout=120,
         check=True,
     )
     [answer] = lines_of(finished)
@@ -300,11 +300,11 @@ def test_sigterm_ends_the_web_chat_with_0_even_with_a_page_open(data_dir: Path) 
             assert answer.status_code == 200
             began = time.monotonic()
             program.send_signal(signal.SIGTERM)
-            out, errors = program.communicate(timeout=10)
+            out, errors = program.communicate(timeout=60)
     finally:
         program.kill()
     assert program.returncode == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert out == b""
     assert b"Traceback" not in errors
     assert "riêng tư" not in errors.decode()

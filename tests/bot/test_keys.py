@@ -92,7 +92,7 @@ def run_keys(config: Config, *arguments: str) -> subprocess.CompletedProcess[str
         text=True,
         cwd=PROJECT,
         env={**os.environ, "TUSOI_DATA_DIR": str(config.data_dir)},
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

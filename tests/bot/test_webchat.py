@@ -335,7 +335,7 @@ async def test_it_listens_where_it_says_until_it_is_stopped(tmp_path: Path, capl
             assert signal.getsignal(signal.SIGINT) is on_interrupt
     finally:
         await channel.stop()
-    await asyncio.wait_for(ended, timeout=1)
+    await asyncio.wait_for(ended, timeout=30)
     await channel.stop()
     assert f"http://127.0.0.1:{web.port}" in caplog.text
     assert "chuyện riêng" not in caplog.text

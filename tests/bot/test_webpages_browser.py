@@ -56,7 +56,7 @@ async def as_member(visitor: BrowserContext, site: Site, name: str, letter: str)
 
 async def open_at(visitor: BrowserContext, address: str) -> tuple[Page, Watch]:
     page = await visitor.new_page()
-    page.set_default_timeout(8000)
+    page.set_default_timeout(30_000)
     watch = Watch(address.split("/")[2])
     page.on("console", watch.on_console)
     page.on("pageerror", lambda error: watch.complaints.append(str(error)))
@@ -422,7 +422,7 @@ async def test_chat_offers_the_code_of_a_slip_and_links_to_the_page(chromium: Br
     site.open()
     async with await a_visitor(chromium) as visitor:
         page = await visitor.new_page()
-        page.set_default_timeout(8000)
+        page.set_default_timeout(30_000)
         await page.goto(f"{site.address}/?code={site.code(DUNG)}")
         assert page.url == f"{site.address}/"
         await page.get_by_role("button", name=re.compile("Dùng mã")).tap()
@@ -447,7 +447,7 @@ async def test_chat_shows_files_as_links(chromium: Browser, site: Site) -> None:
         with site.store.transaction() as transaction:
             transaction.rounds.answer(round_id, site.ids[BINH], 4, NONE)
         page = await visitor.new_page()
-        page.set_default_timeout(8000)
+        page.set_default_timeout(30_000)
         await page.goto(f"{site.address}/")
         await page.get_by_role("textbox").fill("báo cáo")
         await page.get_by_role("textbox").press("Enter")

@@ -498,4 +498,5 @@ def test_a_question_takes_little_time(restorer: Restorer) -> None:
         restorer.restore(typed)
         elapsed_ms.append((time.perf_counter() - began) * 1000)
     assert len(elapsed_ms) == 200
-    assert statistics.median(elapsed_ms) < 6
+    # An order above the figure of docs/retrieval.md, which is measured on a quiet machine.
+    assert statistics.median(elapsed_ms) < 20

@@ -149,7 +149,7 @@ class TelegramServer:
         """Return what the bot wrote to a chat, in order."""
         return [entry for entry in self.transcripts[chat_id] if entry["method"] == "sendMessage"]
 
-    async def wait_for_sent(self, chat_id: int, count: int, timeout_s: float = 5.0) -> list[Json]:
+    async def wait_for_sent(self, chat_id: int, count: int, timeout_s: float = 60.0) -> list[Json]:
         """Return what the bot wrote to a chat, as soon as there are `count` messages.
 
         Raises:

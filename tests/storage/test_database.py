@@ -115,7 +115,7 @@ def test_sqlite_writes_ahead_syncs_fully_and_knows_foreign_keys(tmp_path: Path) 
 
 def test_a_transaction_that_reads_first_can_still_write_when_another_wrote_meanwhile(engine: Engine) -> None:
     """A deferred SQLite transaction would fail here at once with "database is locked"."""
-    read, errors = threading.Barrier(2, timeout=5), list[BaseException]()
+    read, errors = threading.Barrier(2, timeout=30), list[BaseException]()
 
     def count_then_add(name: str) -> None:
         try:
@@ -311,6 +311,6 @@ def test_two_programs_that_start_at_once_on_a_new_sqlite_file_both_come_up(tmp_p
         assert program.stdin is not None
         program.stdin.write("\n")
         program.stdin.flush()
-    ended = [program.communicate(timeout=30) for program in programs]
+    ended = [program.communicate(timeout=120) for program in programs]
     assert [program.returncode for program in programs] == [0, 0], ended
     assert schema_version(open_database(url)) == migration_head()

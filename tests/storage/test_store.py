@@ -428,7 +428,7 @@ def test_what_was_acknowledged_survives_a_kill(store: Store, url: str) -> None:
     assert writer.stdout is not None
     acknowledged = [writer.stdout.readline() for _ in range(40)]
     writer.send_signal(signal.SIGKILL)
-    acknowledged += writer.communicate(timeout=10)[0].splitlines(keepends=True)
+    acknowledged += writer.communicate(timeout=60)[0].splitlines(keepends=True)
     assert writer.returncode == -signal.SIGKILL
     complete = [line.rstrip() for line in acknowledged if line.endswith("\n")]
     assert len(complete) >= 40

@@ -104,7 +104,7 @@ def _run(commands: Sequence[Mapping[str, Any]], data_dir: Path) -> list[dict[str
         encoding="utf-8",
         cwd=PROJECT,
         env={**os.environ, "TUSOI_DATA_DIR": str(data_dir)},
-        timeout=60,
+        timeout=180,
         check=True,
     )
     return [json.loads(line) for line in finished.stdout.splitlines()]
