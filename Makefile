@@ -2,7 +2,8 @@
 # make test   sets everything up and runs formatting, lint, types and tests
 # make soak   kills the program two hundred times while people answer, and counts what is lost
 # make bench  measures what docs/figures.md holds, and make bench-assessment a round for 10,000 members, make
-#             bench-taps what a member spends; make bench-retrieval what docs/retrieval.md holds
+#             bench-taps what a member spends; make bench-retrieval what docs/retrieval.md holds; make
+#             bench-growth how fast the documents grow
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,12 +11,12 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run test soak bench bench-assessment bench-taps bench-retrieval clean browser
+.PHONY: run test soak bench bench-assessment bench-taps bench-retrieval bench-growth clean tools
 
 run: $(VENV)/.ready
 	@exec $(BIN)/python -m bot run
 
-test: $(VENV)/.ready-dev browser
+test: $(VENV)/.ready-dev tools
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -36,6 +37,10 @@ bench-taps: $(VENV)/.ready-dev
 # DATA: a folder with plan_dev and dev; PEERS: the Python of an environment with benchmarks/requirements-peers.txt
 bench-retrieval: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.retrieval --out docs/retrieval.md $(if $(DATA),--data $(DATA)) $(if $(PEERS),--peers $(PEERS))
+
+# DATA: a folder with legal_articles.jsonl.zst
+bench-growth: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.growth --data $(DATA)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
@@ -62,9 +67,14 @@ $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 
 # The page is tested in a real Chromium, driven by Playwright's own Node.js, which needs libatomic: the system's, both
 # installed here where that is allowed.
-browser: $(VENV)/.ready-dev
+# Scanned documents are read by Tesseract with its Vietnamese data.
+tools: $(VENV)/.ready-dev
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
 	  && $(BIN)/python -m playwright --version >/dev/null 2>&1 \
 	  || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -q && apt-get install -q -y --no-install-recommends chromium libatomic1; \
 	  else echo "The page is not tested without a browser. On Debian: sudo apt-get install chromium libatomic1" >&2; fi
+	@tesseract --list-langs 2>/dev/null | grep -qx vie \
+	  || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -q -y --no-install-recommends tesseract-ocr tesseract-ocr-vie; \
+	  else echo "OCR is not tested without Tesseract. On Debian: sudo apt-get install tesseract-ocr tesseract-ocr-vie" >&2; fi

@@ -38,8 +38,17 @@ class Data(Enum):
     AUDIT = "audit"
     # Which versions of a checklist there are; confirming one for use, and taking that back.
     CHECKLISTS = "checklists"
+    # Loading documents, going back to earlier ones, confirming what was scanned.
+    DOCUMENTS = "documents"
     # Opening, extending and closing a cell's rounds; the schedule by which they open.
     ROUNDS = "rounds"
+    # Questions that got no answer, without names, and throwing them away; writing and withdrawing approved answers; how
+    # often answers were called good. They hang on no cell.
+    GAPS = "gaps"
+    APPROVED = "approved"
+    FEEDBACK = "feedback"
+    # A question that a member has chosen to send to the secretary, with the name.
+    FORWARDED = "forwarded"
 
 
 class Condition(Enum):
@@ -80,6 +89,12 @@ _TABLE: Mapping[tuple[Role, Data], Condition] = {
     (Role.ADMIN, Data.ROSTER): Condition.ANYWHERE,
     (Role.ADMIN, Data.AUDIT): Condition.ANYWHERE,
     (Role.ADMIN, Data.CHECKLISTS): Condition.ANYWHERE,
+    (Role.COMMITTEE_MEMBER, Data.GAPS): Condition.ANYWHERE,
+    (Role.ADMIN, Data.GAPS): Condition.ANYWHERE,
+    (Role.COMMITTEE_MEMBER, Data.APPROVED): Condition.ANYWHERE,
+    (Role.ADMIN, Data.FEEDBACK): Condition.ANYWHERE,
+    (Role.SECRETARY, Data.FORWARDED): Condition.CHOSEN,
+    (Role.ADMIN, Data.DOCUMENTS): Condition.ANYWHERE,
 }
 
 

@@ -230,6 +230,11 @@ def round_state(round: AssessmentRound, now: datetime) -> RoundState:
     return RoundState.LATE if is_late(round, local_day(now)) else RoundState.OPEN
 
 
+def due_day_ends_at(round: AssessmentRound) -> datetime:
+    """Return when the due day is over: from then on a response is late, and no reminder is said any more."""
+    return min(day_begins_at(round.due_on + timedelta(days=1)).astimezone(UTC), closes_at(round))
+
+
 def is_late(round: AssessmentRound, day: date) -> bool:
     """Whether a response handed in on that local day is marked late."""
     return day > round.due_on
@@ -325,8 +330,9 @@ def due_reminders(
 
     Of all that was planned for a member up to the end of today only the last counts; what a pause, an outage
     or a late opening has overtaken is never made up for. So a member hears at most one of these a day. Who
-    joined during the round hears first that it is open. In quiet hours, in a pause and once the round is
-    closed nobody hears anything.
+    joined during the round hears first that it is open. A program that was off at the hour says it later on the
+    same day. In quiet hours, in a pause and once the due day is over nobody hears anything: what it would say, that
+    one is in time, would not be so.
 
     Args:
         already_sent: keys of all reminders ever handed on, whatever became of them; who has heard a later one
@@ -334,7 +340,7 @@ def due_reminders(
     Returns:
         In the order of members.
     """
-    if round_state(round, now) is RoundState.CLOSED or sendable_at(now, schedule) != now:
+    if round_state(round, now) is not RoundState.OPEN or sendable_at(now, schedule) != now:
         return []
     today = local_day(now)
     reminders = []

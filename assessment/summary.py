@@ -5,12 +5,13 @@ is not in it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 
 from assessment.model import AssessmentRound, Checklist, ItemAnswer, Member, Response
 from assessment.schedule import is_late, participants
+from assessment.versions import not_compared
 
 Totals = Mapping[int, Mapping[ItemAnswer, int]]
 
@@ -36,6 +37,8 @@ class Form:
     Attributes:
         regulation: its number, and superseded_by the number of the one that replaced it.
         is_checked: it was compared with the official text.
+        not_compared: how many items of it were not, all the same.
+        confirmed_on: when an admin confirmed for use what was not compared.
     """
 
     checklist_id: str
@@ -43,24 +46,32 @@ class Form:
     regulation: str
     superseded_by: str | None = None
     is_checked: bool = True
+    not_compared: int = 0
+    confirmed_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MemberLine:
-    """How a round stands with one member; is_on_paper where a deputy entered the response."""
+    """How a round stands with one member.
+
+    Attributes:
+        is_on_paper: a deputy entered the response; is_corrected: and put it right afterwards.
+    """
 
     name: str
     state: HandIn
     submitted_on: date | None = None
     is_on_paper: bool = False
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The items that a member reports to the cell, by number."""
+    """The items that a member reports to the cell, by number, and what was written beside some of them."""
 
     name: str
     items: tuple[int, ...]
+    notes: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +236,22 @@ class OwnCopy:
     responses: tuple[OwnResponse, ...]
 
 
-def form_of(found: AssessmentRound, checklist: Checklist | None) -> Form:
-    """Return which version a round was opened with; one that is no longer here is named by its id."""
+def form_of(found: AssessmentRound, checklist: Checklist | None, confirmed_on: date | None = None) -> Form:
+    """Return which version a round was opened with; one that is no longer here is named by its id.
+
+    Args:
+        confirmed_on: when an admin confirmed that version; None where none has.
+    """
     if checklist is None:
         return Form(found.checklist_id, found.checklist_version, found.checklist_id)
     return Form(
-        checklist.id, checklist.version, checklist.regulation, checklist.superseded_by, is_checked=checklist.is_checked
+        checklist.id,
+        checklist.version,
+        checklist.regulation,
+        checklist.superseded_by,
+        is_checked=checklist.is_checked,
+        not_compared=len(not_compared(checklist)),
+        confirmed_on=None if checklist.is_checked else confirmed_on,
     )
 
 
@@ -252,11 +273,13 @@ def member_lines(
     linked: Collection[int],
     heard: Collection[int],
     day: date,
+    corrected: Collection[int] = (),
 ) -> tuple[MemberLine, ...]:
     """Return how a round stands with everybody who takes part in it on a day, in the order of members.
 
     Args:
         linked: who has a chat; heard: who has one in which our messages arrive.
+        corrected: whose response from paper was put right.
     """
     submitted = {response.member_id: response for response in responses if response.is_submitted}
     lines = []
@@ -264,7 +287,9 @@ def member_lines(
         response = submitted.get(member.id)
         if response is not None and response.submitted_on is not None:
             state = HandIn.LATE if is_late(found, response.submitted_on) else HandIn.IN_TIME
-            lines.append(MemberLine(member.name, state, response.submitted_on, response.entered_by is not None))
+            is_on_paper = response.entered_by is not None
+            is_corrected = is_on_paper and member.id in corrected
+            lines.append(MemberLine(member.name, state, response.submitted_on, is_on_paper, is_corrected))
         elif not member.has_phone:
             lines.append(MemberLine(member.name, HandIn.WITHOUT_PHONE))
         elif member.id not in linked:

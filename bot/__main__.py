@@ -1,4 +1,4 @@
-"""run · ask · console · check · documents · reload · roster · keys: arguments only."""
+"""run · ask · console · check · documents · reload · rollback · roster · keys: arguments only."""
 
 import argparse
 import asyncio
@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         "check": _check,
         "documents": _documents,
         "reload": _reload,
+        "rollback": _rollback,
         "roster": _roster,
         "keys": _keys,
     }[options.command]
@@ -74,16 +75,34 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     ask = commands.add_parser("ask", help="answer one question, or one per line of standard input")
     ask.add_argument("question", nargs="?", metavar="QUESTION")
     ask.add_argument("-k", type=_positive, default=5, metavar="N", help="hits at most (default 5)")
-    ask.add_argument("--no-curated", action="store_true", help="ignore curated questions, to measure retrieval alone")
+    ask.add_argument("--no-curated", action="store_true", help="ignore curated questions and approved answers")
     for name, text in (
         ("ask", ""),
         ("console", "the same conversation as on a phone, in the terminal"),
         ("check", "look at settings, database, documents, index, model, tokens, clock, disk"),
         ("documents", "list the documents in the store"),
-        ("reload", "build the index again from the documents"),
+        ("reload", "read the documents again, try them, and let them answer"),
+        ("rollback", "let an earlier version of the documents answer again"),
     ):
         command = ask if name == "ask" else commands.add_parser(name, help=text)
         command.add_argument("--json", action="store_true", help="one JSON object a line")
+        if name == "reload":
+            command.add_argument("--dry-run", action="store_true", help="say what would change and change nothing")
+            command.add_argument("--force", metavar="REASON", help="load although golden questions fail; kept")
+            command.add_argument(
+                "--remove", action="append", default=[], metavar="ID", help="let a received document go; repeatable"
+            )
+            command.add_argument(
+                "--confirm",
+                action="append",
+                default=[],
+                metavar="SHA256",
+                help="a scanned text was compared; repeatable",
+            )
+        if name == "rollback":
+            command.add_argument(
+                "version", nargs="?", type=_positive, metavar="VERSION", help="the one before, if left out"
+            )
     keys = commands.add_parser("keys", help="how many values each key has sealed; never a key itself")
     keys.add_argument("--json", action="store_true", help="one JSON object a line")
     rotating = keys.add_subparsers(dest="keys", metavar="rotate").add_parser(
@@ -130,16 +149,19 @@ def _run(config: Config, _options: argparse.Namespace) -> int:
 
 
 def _ask(config: Config, options: argparse.Namespace) -> int:
-    from bot.app import build_knowledge_base
+    from bot.app import build_knowledge_base, load_approved
     from handlers import texts
+    from handlers.approved import find
     from handlers.question import notices, to_reply
 
+    approved = [] if options.no_curated else load_approved(config)
     knowledge = build_knowledge_base(config, curated=not options.no_curated)
     questions = [options.question] if options.question is not None else (line.rstrip("\n") for line in sys.stdin)
     for question in questions:
         began = time.perf_counter()
-        answer = knowledge.answer(question, k=options.k)
-        reply = to_reply(answer, knowledge)
+        found = find(question, approved, knowledge)
+        answer = found[1] if found is not None else knowledge.answer(question, k=options.k)
+        reply = found[0] if found is not None else to_reply(answer, knowledge)
         elapsed_ms = (time.perf_counter() - began) * 1000
         if not options.json:
             choices = [f"[{n}] {button.label}" for n, button in enumerate(reply.buttons, 1)]
@@ -155,6 +177,7 @@ def _ask(config: Config, options: argparse.Namespace) -> int:
                         "passage_id": hit.passage_id,
                         "document": knowledge.passages[hit.passage_id].document_id,
                         "locator": knowledge.passages[hit.passage_id].locator,
+                        "version": knowledge.documents[knowledge.passages[hit.passage_id].document_id].version,
                         "citation": texts.cited_at(knowledge.quoter.cite(knowledge.passages[hit.passage_id])),
                         "quote": knowledge.passages[hit.passage_id].text,
                         "score": round(hit.score, 4),
@@ -191,45 +214,43 @@ def _check(config: Config, options: argparse.Namespace) -> int:
 
 
 def _documents(config: Config, options: argparse.Namespace) -> int:
+    from bot.app import build_knowledge_base
     from handlers import texts
-    from knowledge.loader import load_documents
+    from knowledge.cards import documents_table
 
-    for document in load_documents(config.documents.folder):
+    knowledge = build_knowledge_base(config)
+    for row in documents_table(knowledge):
         if options.json:
-            replaced = document.replaced_by
-            _print_json(
-                {
-                    "id": document.id,
-                    "number": document.number,
-                    "kind": document.kind.value,
-                    "title": document.title,
-                    "issuer": document.issuer,
-                    "date": document.issued_on.isoformat() if document.issued_on else None,
-                    "status": document.status,
-                    "force": document.force.value,
-                    "replaced_by": replaced.text if replaced else None,
-                    "text_kind": document.text_kind.value,
-                    "confidence": document.confidence.value,
-                    "loaded": not document.metadata_only,
-                    "cited_in_plan": list(document.cited_in_plan),
-                    "sha256": document.sha256,
-                }
-            )
+            _print_json(row)
         else:
-            print(f"{document.id}: {texts.name_and_date(document)} – {document.status}")
+            print(f"{row['id']}: {texts.name_and_date(knowledge.documents[row['id']])} – {row['status']}")
     return 0
 
 
 def _reload(config: Config, options: argparse.Namespace) -> int:
-    from bot.app import build_knowledge_base
-    from knowledge.answer import index_entries
+    from bot.app import build_live
+    from bot.reloading import as_json, as_text, is_well, reload
 
-    knowledge = build_knowledge_base(config)
-    counts = {"documents": len(knowledge.documents), "passages": len(index_entries(list(knowledge.documents.values())))}
+    live = build_live(config)
+    for sha256 in options.confirm:
+        live.library.confirm(sha256, by="command line")
+    report, elapsed_s = reload(live, options)
     if options.json:
-        _print_json(counts)
+        _print_json(as_json(report, elapsed_s))
     else:
-        print(f"{counts['documents']} documents, {counts['passages']} passages: the index is current")
+        print(as_text(report))
+    return 0 if is_well(report) else EXIT_FAILED
+
+
+def _rollback(config: Config, options: argparse.Namespace) -> int:
+    from bot.app import build_live
+    from bot.reloading import as_json, as_text, roll_back
+
+    report, elapsed_s = roll_back(build_live(config), options)
+    if options.json:
+        _print_json(as_json(report, elapsed_s))
+    else:
+        print(as_text(report))
     return 0
 
 

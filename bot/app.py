@@ -5,9 +5,11 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TextIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO, TypeVar
 
 from assessment.loader import load_checklists
 from assessment.model import Checklist
@@ -16,25 +18,40 @@ from bot.channels.console import Console
 from bot.channels.webchat import WebChat
 from bot.config import Config
 from bot.gateway import Gateway
+from bot.jobs import Jobs
 from bot.loading import uncollected
 from bot.pace import LIMITS, Pace
 from bot.scheduler import EraseOld, QueueDue, Scheduler
+from embeddings.cache import CacheError
 from embeddings.encoder import Encoder, make_encoder
+from handlers.documents import takes_files
 from handlers.pages import make_page, make_page_file
+from handlers.references import documents_page
 from handlers.reminders import queue_some
 from handlers.retention import erase_old
 from handlers.router import handle, make_file
 from handlers.services import Options, Services
 from knowledge.answer import KnowledgeBase, build_knowledge
+from knowledge.golden import load_golden
+from knowledge.intake.model import Intake, IntakeError
 from knowledge.lexicon import load_lexicon
-from knowledge.loader import load_documents
+from knowledge.library import Library
+from knowledge.model import Document, KnowledgeError
+from knowledge.reload import LiveKnowledge
 from knowledge.views import View, load_views
-from storage.database import migrate, open_database
+from storage.approved import ApprovedAnswer, read_approved
+from storage.database import DatabaseError, migrate, open_database
+from storage.jobs import Job
 from storage.people import Link
 from storage.store import Store, StoredMessage
 from storage.vault import Vault, load_vault
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_LOOKS_EVERY_S = 1.0
+# Names a digest whose official text has its id.
+_BESIDE = "+tom-luoc"
 
 
 def set_up_logging(level: str) -> None:
@@ -73,22 +90,88 @@ def build_encoder(config: Config) -> Encoder:
 
 
 @uncollected()
-def build_knowledge_base(config: Config, *, curated: bool = True) -> KnowledgeBase:
-    """Return the documents ready to be asked; the index is built if it does not fit what there is now.
+def build_live(config: Config, *, curated: bool = True) -> LiveKnowledge:
+    """Return the documents that answer now, and the way to load others while they do.
 
     Args:
         curated: whether the curated questions, ours and the admin's, help to find passages.
     Raises:
         KnowledgeError, EncoderError, CacheError: something the answers depend on is broken.
     """
-    return build_knowledge(
-        load_documents(config.documents.folder),
-        build_encoder(config),
-        load_lexicon(),
-        views=load_all_views(config) if curated else (),
-        folder=config.data_dir / "index",
-        candidates=config.search.candidates,
+    encoder, lexicon = build_encoder(config), load_lexicon()
+    index = config.data_dir / "index"
+
+    def build(
+        documents: Sequence[Document], helping: Sequence[Document], previous: KnowledgeBase | None
+    ) -> KnowledgeBase:
+        kept, views = assembled(documents, helping, load_all_views(config) if curated else [])
+        return build_knowledge(
+            kept,
+            encoder,
+            lexicon,
+            views=views,
+            # What goes on beside answers is written down only once it answers.
+            folder=index if previous is None else None,
+            candidates=config.search.candidates,
+            previous=previous,
+        )
+
+    live = LiveKnowledge(
+        Library(config.data_dir / "library"),
+        folder=config.documents.folder,
+        tray=config.documents.tray,
+        golden=lambda: [*load_golden(), *load_golden(config.data_dir / "golden")],
+        build=build,
+        save=lambda knowledge: _save(knowledge, index),
+        read=_read_files,
     )
+    live.open(at=datetime.now(UTC))
+    return live
+
+
+def build_knowledge_base(config: Config, *, curated: bool = True) -> KnowledgeBase:
+    """Return the documents that answer now, ready to be asked; see build_live."""
+    return build_live(config, curated=curated).knowledge
+
+
+def assembled(
+    documents: Sequence[Document], helping: Sequence[Document], views: Sequence[View]
+) -> tuple[Sequence[Document], Sequence[View]]:
+    """Return what answers and the questions that lead to it; words of a digest lead to the official text beside it."""
+    if not helping:
+        return documents, views
+    from knowledge.precedence import precedence
+
+    aside = {digest.id: f"{digest.id}{_BESIDE}" for digest in helping}
+    digests = [replace(digest, id=aside[digest.id]) for digest in helping]
+
+    def owner(view: View) -> str:
+        return view.passage_id.split("/", 1)[0]
+
+    theirs = [
+        replace(view, passage_id=f"{aside[owner(view)]}/{view.passage_id.split('/', 1)[1]}")
+        if owner(view) in aside
+        else view
+        for view in views
+    ]
+    return precedence([*documents, *digests], theirs)
+
+
+def _save(knowledge: KnowledgeBase, folder: Path) -> None:
+    try:
+        knowledge.save(folder)
+    except CacheError as error:
+        # What answers is in memory and its texts are on the disk: the next start builds the index again.
+        log.warning("index not written: %s", error)
+
+
+def _read_files(paths: Sequence[Path]) -> Iterator[Intake | IntakeError]:
+    if not paths:
+        return iter(())
+    # Nobody who receives no files need wait for it.
+    from knowledge.intake.child import intake_many
+
+    return intake_many(paths)
 
 
 def load_all_views(config: Config) -> list[View]:
@@ -112,6 +195,16 @@ def open_store(config: Config) -> Store:
     return Store(engine, open_vault(config))
 
 
+def load_approved(config: Config) -> list[ApprovedAnswer]:
+    """Return the approved answers, for who asks without a conversation; none where there is no database to be read."""
+    try:
+        return read_approved(config.database_url)
+    except DatabaseError as error:
+        # The documents answer all the same.
+        log.warning("approved answers cannot be read: %s", error)
+        return []
+
+
 def open_vault(config: Config) -> Vault:
     """Return the keys that seal what members answer; made at the first start.
 
@@ -126,19 +219,29 @@ def _checklists() -> dict[tuple[str, int], Checklist]:
     return {(checklist.id, checklist.version): checklist for checklist in load_checklists()}
 
 
-def build_gateway(config: Config, store: Store) -> Gateway:
+def build_gateway(config: Config, store: Store, live: LiveKnowledge | None = None) -> Gateway:
     """Return the gateway over the store and the documents.
 
+    Args:
+        live: the documents; None builds them.
     Raises:
-        see build_knowledge_base.
+        see build_live.
     """
-    services = Services(build_knowledge_base(config), _checklists(), _options(config))
+    live = live or build_live(config)
+    checklists, options = _checklists(), _options(config)
+
+    def now(act: Callable[..., _T]) -> Callable[..., _T]:
+        """Let a message be answered from one version, whatever is loaded meanwhile."""
+        return lambda *given: act(*given, services=Services(live.knowledge, checklists, options, live))
+
     return Gateway(
         store,
-        partial(handle, services=services),
-        partial(make_file, services=services),
-        partial(make_page, services=services),
-        partial(make_page_file, services=services),
+        now(handle),
+        now(make_file),
+        now(make_page),
+        now(make_page_file),
+        now(takes_files),
+        now(documents_page),
     )
 
 
@@ -149,6 +252,8 @@ def _options(config: Config) -> Options:
         keep_months=config.assessment.keep_months,
         web_address=config.web.address,
         telegram_name=config.telegram.name,
+        keeps_gaps=config.feedback.gaps,
+        takes_thumbs=config.feedback.thumbs,
     )
 
 
@@ -158,8 +263,10 @@ def run_console(config: Config, lines: TextIO, out: TextIO, *, as_json: bool) ->
     Raises:
         see build_gateway and open_store.
     """
-    store = open_store(config)
-    console = Console(build_gateway(config, store), store, _queue(), _erase(config, trusts_clock=True))
+    store, live = open_store(config), build_live(config)
+    jobs = Jobs(store, live, config.documents.tray, lambda _channel, ref: Path(ref).read_bytes())
+    gateway = build_gateway(config, store, live)
+    console = Console(gateway, store, _queue(), _erase(config, trusts_clock=True), jobs)
     (console.drive if as_json else console.talk)(lines, out)
 
 
@@ -170,8 +277,8 @@ async def run(config: Config) -> None:
         ChannelError: a channel cannot be opened; those opened before are closed again.
         see build_gateway and open_store.
     """
-    store = open_store(config)
-    gateway = build_gateway(config, store)
+    store, live = open_store(config), build_live(config)
+    gateway = build_gateway(config, store, live)
     paces = {name: Pace(limits) for name, limits in LIMITS.items()}
     channels = _channels(config, gateway, store, paces)
     if not channels:
@@ -186,6 +293,8 @@ async def run(config: Config) -> None:
             opened.push_async_callback(channel.stop)
         reminding = asyncio.create_task(_scheduler(config, store, channels, paces).run())
         opened.push_async_callback(_cancelled, reminding)
+        working = asyncio.create_task(work(config, store, live, channels))
+        opened.push_async_callback(_cancelled, working)
         await _until_stopped(channels, stopped)
 
 
@@ -199,6 +308,35 @@ def _scheduler(config: Config, store: Store, channels: Sequence[Channel], paces:
         await channel.deliver(link.chat_id, message)
 
     return Scheduler(store, send, paces, _queue(), _erase(config, trusts_clock=False))
+
+
+async def work(config: Config, store: Store, live: LiveKnowledge, channels: Sequence[Channel]) -> None:
+    """Do what is asked for in chats and takes its time, and let answer what another process has loaded, for ever."""
+    by_name, loop = {channel.name: channel for channel in channels}, asyncio.get_running_loop()
+
+    def fetch(channel: str, file_ref: str) -> bytes:
+        return asyncio.run_coroutine_threadsafe(by_name[channel].fetch(file_ref), loop).result()
+
+    async def show(job: Job, message: StoredMessage, is_edit: bool) -> None:
+        channel = by_name[job.channel]
+        try:
+            await (channel.edit if is_edit else channel.deliver)(job.chat_id, message)
+        except DeliveryError as error:
+            log.warning("job %s: message %s not delivered: %s", job.id, message.id, error)
+
+    def tell(job: Job, message: StoredMessage, is_edit: bool) -> None:
+        asyncio.run_coroutine_threadsafe(show(job, message, is_edit), loop).result()
+
+    jobs, names = Jobs(store, live, config.documents.tray, fetch), list(by_name)
+    await asyncio.to_thread(jobs.say_interrupted, names, tell, now=datetime.now(UTC))
+    while True:
+        try:
+            while await asyncio.to_thread(jobs.run_next, names, tell, clock=lambda: datetime.now(UTC)):
+                pass
+            await asyncio.to_thread(live.follow)
+        except (KnowledgeError, DatabaseError) as error:
+            log.warning("documents: %s", error)
+        await asyncio.sleep(_LOOKS_EVERY_S)
 
 
 def _queue() -> QueueDue:
@@ -220,7 +358,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 def _channels(config: Config, gateway: Gateway, store: Store, paces: Mapping[str, Pace]) -> list[Channel]:
     channels: list[Channel] = []
     if config.web.enabled:
-        channels.append(WebChat(config.web, gateway, store))
+        channels.append(WebChat(config.web, gateway, store, thumbs=config.feedback.thumbs))
     if config.telegram.token is not None:
         # Who has no token need not wait for the library.
         from bot.channels.telegram import Telegram

@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from assessment.loader import ChecklistError, load_checklists, passages_missing
-from bot.app import build_encoder, load_all_views, open_vault
+from assessment.versions import may_be_used
+from bot.app import assembled, build_encoder, load_all_views, open_vault
 from bot.config import Config
 from embeddings.cache import differences, is_intact
 from embeddings.encoder import EncoderError
@@ -20,11 +21,16 @@ from knowledge.accents import load_accents
 from knowledge.answer import index_entries
 from knowledge.calibration import load_calibration
 from knowledge.chunker import chunk
+from knowledge.golden import load_golden
 from knowledge.lexicon import load_lexicon
+from knowledge.library import Library
 from knowledge.loader import load_documents
 from knowledge.model import KnowledgeError
+from knowledge.reload import texts_of
 from knowledge.search import built_from
+from knowledge.sources import stands_as_read
 from storage.audit import Audit
+from storage.confirmations import Confirmations
 from storage.database import (
     DatabaseError,
     explain,
@@ -62,6 +68,7 @@ def check(config: Config, *, now: datetime) -> Iterator[Finding]:
     looks: tuple[tuple[str, Callable[[Config], tuple[bool, str]]], ...] = (
         ("database", _database),
         ("documents", _documents),
+        ("library", _library),
         ("model", _model),
         ("questions", _questions),
         ("index", _index),
@@ -107,6 +114,24 @@ def _documents(config: Config) -> tuple[bool, str]:
     return any(d.is_plan for d in documents), f"{len(documents)} documents ({official} official), {plan}"
 
 
+def _library(config: Config) -> tuple[bool, str]:
+    """Look at which version answers, whether its texts are whole, and whether something waits to be loaded."""
+    library = Library(config.data_dir / "library")
+    snapshot = library.current()
+    if snapshot is None:
+        return True, "no version yet: made at the first start"
+    for key in {*snapshot.shipped.values(), *snapshot.received.values()}:
+        library.text(key)
+    told = f"version {snapshot.number} of {snapshot.made_at:%Y-%m-%d}"
+    told += f", {len(snapshot.failing)} of {snapshot.asked} golden questions fail" if snapshot.failing else ""
+    waiting = len(library.drafts())
+    told += f", {waiting} scanned texts wait for a person" if waiting else ""
+    load_golden(config.data_dir / "golden")
+    changed = not stands_as_read(snapshot, config.documents.folder)
+    told += ", the documents folder has changed: see 'python -m bot reload --dry-run'" if changed else ""
+    return True, told
+
+
 def _model(config: Config) -> tuple[bool, str]:
     encoder = build_encoder(config)
     return True, f"{config.encoder.model}, {encoder.dim} dimensions"
@@ -123,7 +148,10 @@ def _questions(config: Config) -> tuple[bool, str]:
 
 
 def _index(config: Config) -> tuple[bool, str]:
-    entries = index_entries(load_documents(config.documents.folder))
+    library = Library(config.data_dir / "library")
+    snapshot = library.current()
+    texts = (load_documents(config.documents.folder), []) if snapshot is None else texts_of(library, snapshot)
+    entries = index_entries(assembled(*texts, [])[0])
     folder = config.data_dir / "index"
     changed = differences(folder, built_from(entries, build_encoder(config), load_lexicon()))
     if not folder.exists():
@@ -141,7 +169,8 @@ def _checklists(config: Config) -> tuple[bool, str]:
     missing = [passage for checklist in checklists for passage in passages_missing(checklist, known)]
     if missing:
         return False, f"the documents lack {', '.join(missing[:3])}, which a checklist refers to"
-    waiting = sum(not checklist.is_checked for checklist in checklists)
+    confirmed = _written(config, lambda opened: Confirmations(opened).confirmed()) or {}
+    waiting = sum(not may_be_used(checklist, confirmed) for checklist in checklists)
     return True, f"{len(checklists)} versions, {waiting} to be confirmed by an admin"
 
 

@@ -31,7 +31,14 @@ class DocumentsConfig(_Section):
     """Where the texts are."""
 
     folder: Path = Path("knowledge/documents")
-    incoming: Path = Path("data/incoming")
+    incoming: Path | None = None
+
+    @property
+    def tray(self) -> Path:
+        """Where an administrator drops files to be loaded."""
+        if self.incoming is None:
+            raise RuntimeError("load_config fills it in")
+        return self.incoming
 
 
 class EncoderConfig(_Section):
@@ -87,6 +94,18 @@ class AssessmentConfig(_Section):
     decision: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)] | None = None
 
 
+class FeedbackConfig(_Section):
+    """What is kept of questions and answers, never with a person.
+
+    Attributes:
+        gaps: questions that got no answer, for the committee.
+        thumbs: how often answers were called of use, or not.
+    """
+
+    gaps: Annotated[bool, Field(strict=True)] = True
+    thumbs: Annotated[bool, Field(strict=True)] = True
+
+
 class LogConfig(_Section):
     """What is logged."""
 
@@ -108,6 +127,7 @@ class Config(_Section):
     telegram: TelegramConfig = TelegramConfig()
     admins: tuple[Identity, ...] = ()
     assessment: AssessmentConfig = AssessmentConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
     secrets: SecretsConfig = SecretsConfig()
     log: LogConfig = LogConfig()
 
@@ -164,7 +184,10 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] | None 
                 update={"key_file": home / config.secrets.key_file if config.secrets.key_file else None}
             ),
             "documents": documents.model_copy(
-                update={"folder": home / documents.folder, "incoming": home / documents.incoming}
+                update={
+                    "folder": home / documents.folder,
+                    "incoming": home / (documents.incoming or config.data_dir / "incoming"),
+                }
             ),
         }
     )

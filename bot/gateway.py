@@ -26,6 +26,8 @@ FileMaker = Callable[[IncomingMessage, Conversation, Transaction, str, str], Cal
 PageMaker = Callable[[IncomingMessage, Conversation, Transaction, str, Mapping[str, Any]], dict[str, Any]]
 # Takes a page's name and which of its files.
 PageFileMaker = Callable[[IncomingMessage, Conversation, Transaction, str, int], Callable[[], File] | None]
+# Whether this chat may send files.
+FileTaker = Callable[[IncomingMessage, Conversation, Transaction], bool]
 
 _T = TypeVar("_T")
 
@@ -37,10 +39,12 @@ class Received:
     Attributes:
         replies: what to send, in order; after a repeat, what was said the first time.
         is_repeat: the message had come before, and nothing was done again.
+        begins_work: something takes its time, and its chat will hear of it.
     """
 
     replies: tuple[StoredMessage, ...]
     is_repeat: bool = False
+    begins_work: bool = False
 
 
 class Gateway:
@@ -53,12 +57,16 @@ class Gateway:
         make_file: FileMaker | None = None,
         make_page: PageMaker | None = None,
         make_page_file: PageFileMaker | None = None,
+        takes_files: FileTaker | None = None,
+        make_documents: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         self._store = store
         self._handle = handle
         self._make_file = make_file
         self._make_page = make_page
         self._make_page_file = make_page_file
+        self._takes_files = takes_files
+        self._make_documents = make_documents
         self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
 
     async def receive(self, message: IncomingMessage) -> Received:
@@ -136,9 +144,9 @@ class Gateway:
             now=now,
             confidential=is_confidential(message, conversation, transaction),
         )
-        replies = self._handle(message, conversation, transaction)
-        stored = [
-            transaction.add_reply(
+        stored, begins_work = [], False
+        for reply in self._handle(message, conversation, transaction):
+            kept = transaction.add_reply(
                 conversation.id,
                 [(block.kind.value, block.text) for block in reply.blocks],
                 [(button.label, button.action, button.argument) for button in reply.buttons],
@@ -146,9 +154,18 @@ class Gateway:
                 now=now,
                 confidential=reply.is_confidential,
             )
-            for reply in replies
-        ]
-        return Received(tuple(stored))
+            if reply.task is not None:
+                transaction.jobs.queue(
+                    reply.task.kind,
+                    reply.task.argument,
+                    by=reply.task.by,
+                    conversation_id=conversation.id,
+                    message_id=kept.id,
+                    now=now,
+                )
+                begins_work = True
+            stored.append(kept)
+        return Received(tuple(stored), begins_work=begins_work)
 
     def file_of(self, channel: str, chat_id: str, message_id: int, number: int, *, now: datetime) -> File | None:
         """Return a file of one of our messages to a chat, made anew; None where there is none for this chat.
@@ -169,6 +186,10 @@ class Gateway:
         # Drawn only now: while a transaction lasts, nobody else can write.
         return draw() if draw is not None else None
 
+    def documents_page(self) -> dict[str, Any] | None:
+        """Return what the page of documents shows, the same for everyone; None where there is no such page."""
+        return self._make_documents() if self._make_documents is not None else None
+
     def file_of_page(self, kind: str, channel: str, chat_id: str, number: int, *, now: datetime) -> File | None:
         """Return a file that a page offers to a chat, made anew; None where there is none for this chat."""
         with self._store.transaction() as transaction:
@@ -178,6 +199,15 @@ class Gateway:
             asking = IncomingMessage(channel, chat_id, f"file-{kind}-{number}", "", now)
             draw = self._make_page_file(asking, conversation, transaction, kind, number)
         return draw() if draw is not None else None
+
+    def takes_files(self, channel: str, chat_id: str, *, now: datetime) -> bool:
+        """Return whether a file from this chat would be read."""
+        if self._takes_files is None:
+            return False
+        with self._store.transaction() as transaction:
+            conversation = transaction.find_conversation(channel, chat_id)
+            asking = IncomingMessage(channel, chat_id, "takes-files", "", now)
+            return conversation is not None and self._takes_files(asking, conversation, transaction)
 
     async def delivered(self, message: StoredMessage) -> None:
         """Note that a channel has handed a message over."""

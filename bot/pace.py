@@ -1,6 +1,7 @@
 """How fast a channel may be written to. Moments are seconds of a clock that only goes forward; it is an argument."""
 
 from bisect import bisect_left, insort
+from collections import deque
 from dataclasses import dataclass
 
 WINDOW_S = 1.0
@@ -41,6 +42,7 @@ class Pace:
         """Take what the platform allows; without limits a channel can only be halted."""
         self._limits = limits
         self._noted: list[tuple[float, str]] = []  # what went, or is about to, within the last window; in order
+        self._gone: deque[float] = deque()  # when messages really went, within the last window
         self._last_at: float | None = None
         self._talked_at: float | None = None
         self._halted_until: float | None = None
@@ -68,17 +70,25 @@ class Pace:
         self._last_at = at
         self._note(chat_id, at)
 
+    def wait_s(self, now: float) -> float:
+        """Return how long a message whose moment has come waits still, for others that went late; 0.0: it goes now."""
+        if self._limits is None or len(self._gone) < self._limits.per_second:
+            return 0.0
+        return max(0.0, self._gone[-self._limits.per_second] + WINDOW_S - now)
+
     def went(self, chat_id: str, at: float, now: float) -> None:
         """Note that a message that was to go at a moment went only now, so that the next do not crowd after it."""
         place = bisect_left(self._noted, (at, chat_id))
         if self._noted[place : place + 1] == [(at, chat_id)]:
             del self._noted[place]
         self._note(chat_id, now)
+        self._note_gone(now)
 
     def reply(self, chat_id: str, now: float) -> None:
         """Note that a person is answered now."""
         self._talked_at = now
         self._note(chat_id, now)
+        self._note_gone(now)
 
     def halt(self, until: float) -> None:
         """Let no message of a broadcast go before a moment; a halt that lasts longer stays."""
@@ -92,6 +102,12 @@ class Pace:
         if self._limits is not None:
             self._forget(at)
             insort(self._noted, (at, chat_id))
+
+    def _note_gone(self, now: float) -> None:
+        if self._limits is not None:
+            self._gone.append(now)
+            while self._gone[0] <= now - WINDOW_S:
+                self._gone.popleft()
 
     def _forget(self, now: float) -> None:
         """Drop what no moment from now on depends on."""

@@ -377,7 +377,10 @@ class Scheduler:
         link = begun.claimed.link
         await asyncio.sleep(max(0.0, begun.at - time.monotonic()))
         async with self._lines.setdefault(link.channel, asyncio.Semaphore(SENT_AT_ONCE)):
-            self._pace(link.channel).went(link.chat_id, begun.at, time.monotonic())
+            pace = self._pace(link.channel)
+            while (wait_s := pace.wait_s(time.monotonic())) > 0:
+                await asyncio.sleep(wait_s)
+            pace.went(link.chat_id, begun.at, time.monotonic())
             await self._send(link, begun.message)
 
     def _land(self) -> None:
@@ -424,6 +427,7 @@ def _keep_message(transaction: Transaction, claimed: _Claimed, now: datetime) ->
         [(button.label, button.action, button.argument) for button in claimed.reply.buttons],
         in_reply_to=None,
         now=now,
+        confidential=claimed.reply.is_confidential,
     )
 
 

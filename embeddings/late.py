@@ -7,6 +7,8 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.ragged import merge
+
 
 class TokenEncoder(Protocol):
     """An encoder that has a vector for each word and pair of words."""
@@ -21,9 +23,29 @@ class TokenEncoder(Protocol):
         """Return the cosines of features [n] with unit vectors [m, dim], float32 [n, m]."""
 
 
+class RowEncoder(TokenEncoder, Protocol):
+    """A token encoder that needs a text's rows and no more, so that each text is read once for both."""
+
+    def encode_rows(self, rows: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the vectors of texts given by their rows, the same as of the texts themselves."""
+
+
 def has_tokens(encoder: object) -> TypeGuard[TokenEncoder]:
     """Whether an encoder has vectors of words; one that reads texts as a whole has none."""
     return hasattr(encoder, "token_rows")
+
+
+def reads_rows(encoder: object) -> TypeGuard[RowEncoder]:
+    """Whether an encoder can encode the rows of texts."""
+    return has_tokens(encoder) and hasattr(encoder, "encode_rows")
+
+
+def once(rows: NDArray[np.int32], lengths: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return the features of texts, packed as TokenEncoder.token_rows does it, each of a text once and ascending."""
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    ordered = np.sort(owners << 32 | rows)
+    single = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
+    return (single & 0xFFFFFFFF).astype(np.int32), np.bincount(single >> 32, minlength=len(lengths))
 
 
 class LateInteraction:
@@ -41,16 +63,29 @@ class LateInteraction:
     def build(cls, encoder: TokenEncoder, texts: Sequence[str], *, batch: int = 4096) -> "LateInteraction":
         """Return the index of texts; each text's features count once."""
         parts: list[NDArray[np.int32]] = []
-        counts = np.zeros(len(texts), dtype=np.int64)
+        counts: list[NDArray[np.int64]] = []
         for first in range(0, len(texts), batch):
-            rows, lengths = encoder.token_rows(texts[first : first + batch])
-            ends = np.cumsum(lengths)
-            for number, (end, length) in enumerate(zip(ends.tolist(), lengths.tolist(), strict=True)):
-                single = np.unique(rows[end - length : end])
-                counts[first + number] = len(single)
-                parts.append(single)
+            single, lengths = once(*encoder.token_rows(texts[first : first + batch]))
+            parts.append(single)
+            counts.append(lengths)
+        return cls.join(encoder, parts, counts)
+
+    @classmethod
+    def join(
+        cls, encoder: TokenEncoder, parts: Sequence[NDArray[np.int32]], counts: Sequence[NDArray[np.int64]]
+    ) -> "LateInteraction":
+        """Return the index of texts given by the features of some after the others; see once."""
         packed = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
-        return cls(encoder, packed, np.concatenate([[0], np.cumsum(counts)]))
+        return cls(encoder, packed, np.cumsum(np.concatenate([[0], *counts])))
+
+    def updated(self, kept: NDArray[np.int64], fresh: "LateInteraction") -> "LateInteraction":
+        """Return the index of n texts of which some are in this one, which stays as it is.
+
+        Args:
+            kept: [n], for each text its number in this index; -1 for the next of the fresh ones.
+            fresh: the index of the texts that are not.
+        """
+        return LateInteraction(self._encoder, *merge(kept, (self._rows, self._starts), (fresh._rows, fresh._starts)))
 
     @classmethod
     def load(cls, encoder: TokenEncoder, folder: Path) -> "LateInteraction":

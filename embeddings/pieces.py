@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.encoder import Encoder
+from embeddings.ragged import merge
 
 # Long enough to say something, short enough that nothing is drowned, in characters.
 _PIECE_LENGTH = 350
@@ -48,6 +49,16 @@ class PieceIndex:
             parts.append(encoder.encode(pieces).astype(np.float16))
         vectors = np.concatenate(parts) if parts else np.zeros((0, encoder.dim), dtype=np.float16)
         return cls(vectors, np.concatenate([[0], np.cumsum(counts)]))
+
+    def updated(self, kept: NDArray[np.int64], encoder: Encoder, fresh: Sequence[tuple[str, str]]) -> "PieceIndex":
+        """Return the index of n texts of which some are in this one, which stays as it is.
+
+        Args:
+            kept: [n], for each text its number in this index; -1 for the next of the fresh ones.
+            fresh: the texts that are not, as build takes them; only these are encoded.
+        """
+        new = self.build(encoder, fresh)
+        return PieceIndex(*merge(kept, (self._vectors, self._starts), (new._vectors, new._starts)))
 
     @classmethod
     def load(cls, folder: Path) -> "PieceIndex":

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -43,6 +43,20 @@ def _tone_last(word: str) -> str:
     return found
 
 
+class _Seen(dict[str, int]):
+    """The row of each word as it is written, worked out when it is first met; -1 for one without a row."""
+
+    def __init__(self, rows: Mapping[str, int]) -> None:
+        super().__init__()
+        self._rows_of = rows
+
+    def __missing__(self, word: str) -> int:
+        row = self._rows_of.get(word if word.isascii() else _tone_last(word), -1)
+        if len(self) < _MOST_KNOWN:
+            self[word] = row
+        return row
+
+
 class StaticTokenizer:
     """Words and pairs of neighbouring words -> row numbers of a vocabulary.
 
@@ -58,7 +72,7 @@ class StaticTokenizer:
         """
         self.size = len(vocabulary)
         self._ids = {feature: row for row, feature in enumerate(vocabulary) if " " not in feature}
-        self._seen: dict[str, int] = {}
+        self._seen = _Seen(self._ids)
         keys, rows = [], []
         for row, feature in enumerate(vocabulary):
             if " " in feature:
@@ -73,16 +87,8 @@ class StaticTokenizer:
 
     def word_ids(self, text: str, most: int = _MOST_WORDS) -> list[int]:
         """Return the row of each word of a text, in order; -1 for a word that the vocabulary lacks."""
-        get, seen = self._ids.get, self._seen
-        found = []
-        for word in _WORD.findall(unicodedata.normalize("NFC", text).lower())[:most]:
-            number = seen.get(word)
-            if number is None:
-                number = get(word if word.isascii() else _tone_last(word), -1)
-                if len(seen) < _MOST_KNOWN:
-                    seen[word] = number
-            found.append(number)
-        return found
+        words = _WORD.findall(unicodedata.normalize("NFC", text).lower())[:most]
+        return list(map(self._seen.__getitem__, words))
 
     def pair_rows(self, words: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the row of the pair that begins at each word, -1 where there is none.

@@ -87,6 +87,14 @@ def opened_by_schedule(told: int, unlinked: int) -> str:
     return f"{said} Đồng chí gõ “tiến độ” để xem ai đã nộp."
 
 
+def no_checklist(cell: str, month: date) -> str:
+    """Tell who leads a cell that its round could not open by itself, and what is to be done."""
+    return (
+        f"Đã đến lịch mở kỳ {month_name(month)} của {cell}, nhưng chưa có bảng tự đánh giá nào được xác nhận nên kỳ "
+        "chưa mở. Đồng chí báo người quản trị xác nhận bảng; sau đó kỳ tự mở, hoặc đồng chí gõ “mở kỳ”."
+    )
+
+
 def not_understood(problem: Problem, words: str) -> str:
     """Say what in a typed schedule cannot be used, and what can."""
     said = {

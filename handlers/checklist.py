@@ -232,8 +232,12 @@ def _submit(turn: Turn, member: Member, found: AssessmentRound, _rest: list[str]
         return say(
             member_texts.items_left(len(left), found.due_on), Button(member_texts.GO_ON, "ck_next", str(found.id))
         )
-    today = local_day(turn.now)
-    said = member_texts.receipt(receipt, len(checklist_of(turn, found).items), today, found.due_on)
+    today, handed_in = local_day(turn.now), turn.transaction.rounds.handed_in(found.id)
+    on = handed_in.get(member.id, today)
+    if on < today and is_settled(turn, found, member):
+        return say(member_texts.no_more_changes(found.due_on), *_after_receipt(found))
+    again_on = today if on < today else None
+    said = member_texts.receipt(receipt, len(checklist_of(turn, found).items), on, found.due_on, again_on)
     return say(said, *_after_receipt(found))
 
 

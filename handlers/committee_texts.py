@@ -39,9 +39,15 @@ _ACTIONS = {
     "read totals": "xem số liệu từng điều",
     "issue codes": "tạo mã",
     "enter paper": "nhập phiếu giấy",
+    "correct paper": "sửa phiếu giấy",
     "roster import": "nhập danh sách",
     "confirm checklist": "xác nhận bảng kiểm",
     "withdraw checklist": "rút xác nhận bảng kiểm",
+    "skip questions": "bỏ qua câu hỏi",
+    "approve answer": "duyệt câu trả lời",
+    "withdraw answer": "rút câu trả lời đã duyệt",
+    "forward question": "gửi câu hỏi cho bí thư",
+    "erase questions": "hủy câu hỏi, góp ý hết hạn giữ",
 }
 _EXPORT = "xuất tệp"
 _OTHER = "việc khác"

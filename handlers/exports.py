@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from assessment.access import Data
+from assessment.access import Data, Subject
 from assessment.model import Cell, Member
 from assessment.schedule import local_day
 from assessment.summary import Period, quarter_of, year_of
@@ -21,6 +21,7 @@ from handlers.papers import chart, docx, pdf, slips, xlsx
 from handlers.papers.paper import Paper
 from handlers.roster import CODE_VALID_FOR
 from handlers.services import Options, Turn
+from handlers.viewers import NOBODY, looker_in
 from knowledge.text import clean, collapse
 from storage.store import Transaction
 
@@ -108,9 +109,28 @@ def _roll_up(turn: Turn, period_of: Callable[[date], Period], action: str, first
         return say(paper_texts.NO_ROUND_TO_EXPORT)
     others = [period for period in periods if period != wanted][:_CHOICES_AT_MOST]
     buttons = [Button(_capital(paper_texts.period_name(each)), action, f"{each.first:%Y-%m-%d}") for each in others]
-    recipe = f"rollup:{cell.id}:{wanted.first:%Y-%m-%d}:{'year' if wanted.is_year else 'quarter'}"
-    said = say(paper_texts.roll_up_sent(cell.name, wanted), *buttons)
-    return with_files(said, (paper_texts.roll_up_file(cell.name, wanted), recipe))
+    return with_files(say(paper_texts.roll_up_sent(cell.name, wanted), *buttons), _roll_up_file(cell, wanted))
+
+
+def _roll_up_file(cell: Cell, period: Period) -> tuple[str, str]:
+    recipe = f"rollup:{cell.id}:{period.first:%Y-%m-%d}:{'year' if period.is_year else 'quarter'}"
+    return paper_texts.roll_up_file(cell.name, period), recipe
+
+
+def _period(first: str, span: str) -> Period:
+    return (year_of if span == "year" else quarter_of)(date.fromisoformat(first))
+
+
+def roll_ups_of_latest(turn: Turn) -> tuple[tuple[str, str], ...]:
+    """Return the roll-ups of the quarter and the year of the own cell's latest round, for a page."""
+    found = _allowed(turn, Data.COUNTS)
+    if isinstance(found, Reply):
+        return ()
+    _, cell = found
+    latest = next(iter(turn.transaction.rounds.of_cell(cell.id)), None)
+    if latest is None:
+        return ()
+    return tuple(_roll_up_file(cell, period) for period in (quarter_of(latest.month), year_of(latest.month)))
 
 
 def cells(turn: Turn, on: str = "") -> Reply:
@@ -131,6 +151,34 @@ def cells_files(organization: str, on: date) -> tuple[tuple[str, str], ...]:
     """Return the files of a committee's table of cells in a month, for a reply."""
     kinds = ("xlsx", "docx")
     return tuple((paper_texts.cells_file(organization, on, kind), f"cells:{on:%Y-%m-%d}:{kind}") for kind in kinds)
+
+
+def cells_files_of_latest(turn: Turn) -> tuple[tuple[str, str], ...]:
+    """Return the files of the committee's table in the latest month, for a page; none for others or without rounds."""
+    looker, people = looker_in(turn), turn.transaction.people
+    if looker is None or looker.member is None:
+        return ()
+    own = people.cell(looker.member.cell_id).organization_id
+    if not looker.may(Data.COUNTS, Subject(NOBODY, own)):
+        return ()
+    below = people.cells(looker.viewer.organization_ids)
+    latest = turn.transaction.rounds.latest_month([cell.id for cell in below])
+    if latest is None:
+        return ()
+    names = {organization.id: organization.name for organization in people.organizations()}
+    return cells_files(names[own], latest)
+
+
+def label_of(recipe: str) -> str | None:
+    """Return what a page writes on the link to a file; None where its kind says enough."""
+    what, _, rest = recipe.partition(":")
+    if what == "rollup":
+        _, first, span = rest.split(":")
+        return paper_texts.roll_up_label(_period(first, span))
+    if what == "cells":
+        on, _, kind = rest.partition(":")
+        return paper_texts.cells_label(date.fromisoformat(on), kind)
+    return None
 
 
 def cells_button(on: date | None = None) -> Button:
@@ -315,7 +363,7 @@ def make_cells(turn: Turn, rest: str) -> Drawing | None:
 def make_roll_up(turn: Turn, rest: str) -> Drawing | None:
     """Return how the draft of a roll-up is drawn."""
     cell_id, first, span = rest.split(":")
-    period = (year_of if span == "year" else quarter_of)(date.fromisoformat(first))
+    period = _period(first, span)
     member, cell = member_in(turn), turn.transaction.people.cell(int(cell_id))
     values = overview.roll_up(turn, member, cell, period) if member is not None else None
     if member is None or values is None:

@@ -6,7 +6,7 @@ What a file holds is decided when it is made: who may no longer see it, does not
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from handlers import exports
+from handlers import exports, references
 from handlers.services import Turn
 
 
@@ -34,7 +34,7 @@ _MEDIA_TYPES = {
 # Takes what stands behind the recipe's first ":" and returns how the content is drawn, once all that it needs was read;
 # None where the person may not have the file, or it is gone.
 Maker = Callable[[Turn, str], Callable[[], bytes] | None]
-MAKERS: Mapping[str, Maker] = {**exports.MAKERS}
+MAKERS: Mapping[str, Maker] = {**exports.MAKERS, **references.MAKERS}
 
 
 def make(turn: Turn, name: str, recipe: str) -> Callable[[], File] | None:

@@ -224,11 +224,17 @@ def preview(
     return "\n".join(lines)
 
 
-def receipt(number: str, items: int, on: date, due_on: date) -> str:
-    """Say that a response was handed in; said only after it was stored."""
+def receipt(number: str, items: int, on: date, due_on: date, again_on: date | None = None) -> str:
+    """Say that a response was handed in; said only after it was stored.
+
+    Args:
+        on: the day on which it was handed in first.
+        again_on: a later day on which that was confirmed again, with what was changed since.
+    """
     late = ", nộp sau hạn" if on > due_on else ""
-    until = f" Sửa được đến hết ngày {day(due_on)}." if on <= due_on else ""
-    return f"Đã ghi nhận. Phiếu {number}, {items} điều, ngày {day(on)}{late}.{until}"
+    until = f" Sửa được đến hết ngày {day(due_on)}." if (again_on or on) <= due_on else ""
+    when = f"ngày {day(on)}" if again_on is None else f"nộp ngày {day(on)}, sửa và xác nhận lại ngày {day(again_on)}"
+    return f"Đã ghi nhận. Phiếu {number}, {items} điều, {when}{late}.{until}"
 
 
 def version_gone(month: date) -> str:

@@ -1,5 +1,6 @@
 """The words every channel speaks to the handlers: a message in, replies out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -16,6 +17,7 @@ class IncomingMessage:
         text: as typed; empty for a pressed button.
         button_id: of the pressed button, else None.
         file_name: of a file that came with the message, else None.
+        file_ref: by which the channel gives that file's bytes, else None.
         sent_at: aware UTC time.
     """
 
@@ -26,6 +28,7 @@ class IncomingMessage:
     sent_at: datetime
     button_id: str | None = None
     file_name: str | None = None
+    file_ref: str | None = None
 
 
 class BlockKind(Enum):
@@ -57,12 +60,27 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """Work that takes longer than an answer may: it begins once the reply is kept, and changes the reply as it goes."""
+
+    kind: str
+    by: str
+    argument: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """What the assistant says, before any channel has drawn it; confidential where it tells what a member answers."""
+    """What the assistant says, before any channel has drawn it.
+
+    Attributes:
+        is_confidential: it tells what a member answers.
+        task: what is begun with it.
+    """
 
     blocks: tuple[Block, ...]
     buttons: tuple[Button, ...] = ()
     is_confidential: bool = False
+    task: Task | None = None
 
     @property
     def text(self) -> str:
@@ -73,6 +91,15 @@ class Reply:
 def say(text: str, *buttons: Button) -> Reply:
     """Return a reply of one plain paragraph."""
     return Reply((Block(BlockKind.TEXT, text),), buttons)
+
+
+def job(reply: Reply, kind: str, *, by: str, **argument: str) -> Reply:
+    """Return a reply with which some work begins.
+
+    Args:
+        by: who asks for it, as it stands in the log.
+    """
+    return replace(reply, task=Task(kind, by, argument))
 
 
 def with_files(reply: Reply, *files: tuple[str, str]) -> Reply:

@@ -35,6 +35,8 @@ from handlers.services import Turn
 from handlers.shown_totals import Totals, totals_of
 
 MONTHS_SHOWN = 12
+# What the log calls putting right a response that came from paper.
+PAPER_CORRECTED = "correct paper"
 # Who reads a summary and takes its files along has read it once.
 ONE_READING = timedelta(minutes=10)
 
@@ -62,7 +64,7 @@ def cell_month(turn: Turn, member: Member, found: AssessmentRound) -> CellMonth 
     return CellMonth(
         organization=_organization(turn, cell.organization_id),
         cell=cell.name,
-        counts=count_month(found, members, outlines, form_of(found, checklist), day=day),
+        counts=count_month(found, members, outlines, form(turn, found), day=day),
         made_on=local_day(turn.now),
         is_closed=round_state(found, turn.now) is RoundState.CLOSED,
         lines=member_lines(
@@ -72,6 +74,7 @@ def cell_month(turn: Turn, member: Member, found: AssessmentRound) -> CellMonth 
             linked={link.member_id for link in links},
             heard={link.member_id for link in links if not link.is_blocked},
             day=day,
+            corrected=_corrected(turn, outlines),
         ),
         answer_labels=checklist.answer_labels if checklist else {},
         item_titles=_titles(checklist),
@@ -136,7 +139,7 @@ def roll_up(turn: Turn, member: Member, cell: Cell, period: Period) -> RollUp | 
         made_on=local_day(turn.now),
         months=tuple(lines),
         answer_labels=latest.answer_labels if latest else {},
-        totals={form: sum_totals(parts) for form, parts in counted.items()} if may_total else None,
+        totals={each: sum_totals(parts) for each, parts in counted.items()} if may_total else None,
     )
 
 
@@ -172,7 +175,7 @@ def own_copy(turn: Turn, member: Member) -> OwnCopy:
         responses.append(
             OwnResponse(
                 month=found.month,
-                form=form_of(found, checklist),
+                form=form(turn, found),
                 receipt=receipt,
                 submitted_on=on,
                 is_late=on is not None and is_late(found, on),
@@ -186,9 +189,15 @@ def own_copy(turn: Turn, member: Member) -> OwnCopy:
     return OwnCopy(member.name, cell.name, local_day(turn.now), tuple(responses))
 
 
+def form(turn: Turn, found: AssessmentRound) -> Form:
+    """Return which version a round was opened with, and how far it was compared with the official text."""
+    confirmed = turn.transaction.checklists.confirmed()
+    return form_of(found, _checklist(turn, found), confirmed.get((found.checklist_id, found.checklist_version)))
+
+
 def item_titles(turn: Turn, forms: Sequence[Form]) -> dict[Form, Mapping[int, str]]:
     """Return what each version calls its items."""
-    return {form: _titles(turn.services.checklists.get((form.checklist_id, form.version))) for form in forms}
+    return {each: _titles(turn.services.checklists.get((each.checklist_id, each.version))) for each in forms}
 
 
 def _reported(turn: Turn, member: Member, cell: Cell, responses: Sequence[Response]) -> tuple[Reported, ...]:
@@ -199,10 +208,24 @@ def _reported(turn: Turn, member: Member, cell: Cell, responses: Sequence[Respon
         if not seen:
             continue
         who = turn.transaction.people.member(response.member_id)
-        reported.append(Reported(who.name if who else "", tuple(sorted(seen))))
+        answers = turn.transaction.rounds.answers(response.round_id, response.member_id)
+        notes = {number: answers[number].note for number in seen if answers[number].note}
+        reported.append(Reported(who.name if who else "", tuple(sorted(seen)), notes))
         if response.member_id != member.id:
             _note_read(turn, member, f"round:{response.round_id} member:{response.member_id}")
     return tuple(reported)
+
+
+def times_corrected(turn: Turn, round_id: int, member_id: int) -> int:
+    """Return how often a deputy has put right a response from paper."""
+    entries = turn.transaction.audit.entries(about=f"round:{round_id} member:{member_id}")
+    return sum(entry.action == PAPER_CORRECTED for entry in entries)
+
+
+def _corrected(turn: Turn, outlines: Sequence[Response]) -> set[int]:
+    """Return the members whose response came from paper and was put right."""
+    entered = [each for each in outlines if each.entered_by is not None]
+    return {each.member_id for each in entered if times_corrected(turn, each.round_id, each.member_id)}
 
 
 def _note_read(turn: Turn, member: Member, about: str) -> None:
@@ -219,8 +242,7 @@ def _note_read(turn: Turn, member: Member, about: str) -> None:
 def _counts(turn: Turn, found: AssessmentRound) -> MonthCounts:
     members = turn.transaction.people.members_of(found.cell_id)
     outlines = turn.transaction.rounds.outlines(found.id)
-    form = form_of(found, _checklist(turn, found))
-    return count_month(found, members, outlines, form, day=_as_of(turn, found))
+    return count_month(found, members, outlines, form(turn, found), day=_as_of(turn, found))
 
 
 def _viewer(turn: Turn, member: Member) -> Viewer:

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from handlers import checklist_page, enrolment, exports, files, member_texts, secretary_page, secretary_texts
+from handlers import (
+    checklist_page,
+    enrolment,
+    exports,
+    files,
+    member_texts,
+    references_texts,
+    secretary_page,
+    secretary_texts,
+)
 from handlers.files import File
 from handlers.messages import BlockKind, IncomingMessage
 from handlers.page_command import Command, CommandNotUnderstood, words_in
@@ -15,7 +24,7 @@ _PAGES: Mapping[str, Callable[[Turn, str, Command], dict[str, Any]]] = {
     "checklist": checklist_page.serve,
     "secretary": secretary_page.serve,
 }
-CHECKLIST_PATH, SECRETARY_PATH = "/tu-danh-gia", "/bi-thu"
+CHECKLIST_PATH, SECRETARY_PATH, DOCUMENTS_PATH = "/tu-danh-gia", "/bi-thu", "/van-ban"
 _WITH_FILES = frozenset({"look", "submit", "press", "read"})
 _TO_CHECKLIST = frozenset({"ck_next", "ck_submit", "ck_again"})
 _TO_SECRETARY = frozenset({"rp_open", "rp_progress", "rp_remind", "rp_summary"})
@@ -45,8 +54,8 @@ def make_page(
     shown = page(turn, act, command)
     if act in _WITH_FILES:
         shown["files"] = [
-            {"name": name, "url": f"/api/pages/{kind}/files/{number}"}
-            for number, (name, _) in enumerate(_files(turn, kind), start=1)
+            {"name": name, "url": f"/api/pages/{kind}/files/{number}", "label": exports.label_of(recipe)}
+            for number, (name, recipe) in enumerate(_files(turn, kind), start=1)
         ]
     return shown
 
@@ -68,8 +77,13 @@ def make_page_file(
 def _files(turn: Turn, kind: str) -> list[tuple[str, str]]:
     """Return the files that a page offers now: (name, recipe)."""
     if kind == "secretary":
+        offered = (
+            *exports.files_of_latest(turn),
+            *exports.roll_ups_of_latest(turn),
+            *exports.cells_files_of_latest(turn),
+        )
         # The page draws the chart itself.
-        return [(name, recipe) for name, recipe in exports.files_of_latest(turn) if not recipe.startswith("chart:")]
+        return [(name, recipe) for name, recipe in offered if not recipe.startswith("chart:")]
     if kind == "checklist":
         parts = (block.text.partition("\n") for block in exports.own(turn).blocks if block.kind is BlockKind.FILE)
         return [(name, recipe) for name, _, recipe in parts]
@@ -84,6 +98,8 @@ def links_beside(buttons: Sequence[StoredButton]) -> list[tuple[str, str]]:
         links.append((member_texts.ON_THE_PAGE, CHECKLIST_PATH))
     if actions & _TO_SECRETARY:
         links.append((secretary_texts.ON_THE_PAGE, SECRETARY_PATH))
+    if "rf_list" in actions:
+        links.append((references_texts.ON_THE_PAGE, DOCUMENTS_PATH))
     return links
 
 

@@ -16,6 +16,8 @@ LEFT = "Vâng, tôi chưa nhập gì."
 CONFIRM = "Xác nhận nhập phiếu"
 CHANGE = "Sửa"
 NEXT_ONE = "Nhập phiếu tiếp"
+CORRECT = "Sửa phiếu này"
+CORRECT_ONE = "Sửa phiếu đã nhập"
 NEXT = "Xem tiếp"
 BACK = "Quay lại nhập phiếu"
 _NAMES_SHOWN = 15
@@ -27,13 +29,48 @@ def nobody(month: date) -> str:
     return f"Kỳ {month_name(month)}: không còn đồng chí nào không dùng điện thoại mà chưa nộp."
 
 
-def waiting(month: date, names: Sequence[str]) -> str:
+def nothing_to_correct(month: date, due_on: date) -> str:
+    """Say that no paper that was put in can be put right."""
+    return (
+        f"Kỳ {month_name(month)}: không có phiếu giấy đã nhập nào sửa được. Phiếu giấy sửa được đến hết hạn nộp, ngày "
+        f"{day(due_on)}."
+    )
+
+
+def whose_to_correct(month: date, due_on: date) -> str:
+    """Ask whose paper is to be put right."""
+    return f"Kỳ {month_name(month)}: đồng chí sửa phiếu giấy đã nhập của ai? Sửa được đến hết ngày {day(due_on)}."
+
+
+def corrects(due_on: date) -> str:
+    """Say how a paper that was put in is put right: nothing of it is shown again."""
+    return (
+        "Sửa phiếu đã nhập: tôi không hiện lại nội dung cũ, đồng chí gõ lại đủ các điều theo phiếu. Bản cũ vẫn được "
+        f"lưu. Sửa được đến hết ngày {day(due_on)}."
+    )
+
+
+def corrected(name: str, number: str, changed: int, on: date, due_on: date) -> str:
+    """Say that a paper was put right; said only after it was stored."""
+    return (
+        f"Đã ghi nhận phần sửa phiếu giấy của đồng chí {name}. Phiếu {number}, sửa {changed} điều ngày {day(on)}. Bản "
+        f"cũ vẫn được lưu. Còn sửa được đến hết ngày {day(due_on)}."
+    )
+
+
+def nothing_changed(name: str, number: str) -> str:
+    """Say that what was typed is what was there."""
+    return f"Phiếu {number} của đồng chí {name} đã đúng như vậy, tôi không sửa gì."
+
+
+def waiting(month: date, names: Sequence[str], *, is_any_entered: bool = False) -> str:
     """Name those whose papers are waited for."""
+    correct = " Sửa phiếu đã nhập, đồng chí gõ “sửa phiếu”." if is_any_entered else ""
     shown = ", ".join(names[:_NAMES_SHOWN])
     more = f" và {len(names) - _NAMES_SHOWN} đồng chí nữa" if len(names) > _NAMES_SHOWN else ""
     return (
         f"Kỳ {month_name(month)}, còn {len(names)} đồng chí nộp phiếu giấy: {shown}{more}.\n"
-        "Đồng chí chọn, hoặc gõ họ tên, để nhập phiếu."
+        f"Đồng chí chọn, hoặc gõ họ tên, để nhập phiếu.{correct}"
     )
 
 
@@ -58,13 +95,20 @@ def which_items(name: str, month: date, count: int) -> str:
     )
 
 
-def preview(name: str, month: date, marks: Marks, count: int) -> str:
-    """Show what would be put in for whom."""
+def preview(name: str, month: date, marks: Marks, count: int, until: date | None) -> str:
+    """Show what would be put in for whom.
+
+    Args:
+        until: the last day on which it can be put right; None where that is over.
+    """
     lines = [f"Sẽ nhập phiếu giấy của đồng chí {name}, kỳ {month_name(month)}:"]
     lines += counted_answers(marks.present, marks.discuss, count)
     reported = item_numbers(marks.reported) if marks.reported else "không có điều nào"
     lines.append(f"Báo cáo với chi bộ: {reported}.")
-    lines.append("Đồng chí đối chiếu với phiếu rồi xác nhận; nhập xong thì không sửa được.")
+    after = (
+        "đã quá hạn nộp nên nhập xong thì không sửa được" if until is None else f"sửa được đến hết ngày {day(until)}"
+    )
+    lines.append(f"Đồng chí đối chiếu với phiếu rồi xác nhận; {after}.")
     return "\n".join(lines)
 
 

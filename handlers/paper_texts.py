@@ -11,11 +11,13 @@ from assessment.summary import (
     CellsMonth,
     Form,
     HandIn,
+    MemberLine,
     MonthCounts,
     OwnAnswer,
     OwnCopy,
     OwnResponse,
     Period,
+    Reported,
     RollUp,
     Totals,
 )
@@ -31,9 +33,10 @@ QUARTER = "Tổng hợp quý"
 YEAR = "Tổng hợp năm"
 CELLS_TABLE = "Xuất bảng Excel/Word"
 CONFIRM_SLIPS = "Xác nhận in mã"
+_KINDS = {"xlsx": "Excel", "docx": "Word"}
 
 ONLY_COMMITTEE = "Bảng các chi bộ chỉ dành cho cấp ủy viên và người kiểm tra."
-NO_ROUND_TO_EXPORT = "Chi bộ chưa có kỳ nào nên chưa có gì để xuất. Đồng chí gõ “mở kỳ” để mở kỳ tháng này."
+NO_ROUND_TO_EXPORT = "Chi bộ chưa có kỳ nào nên chưa có gì để xuất. Bí thư gõ “mở kỳ” để mở kỳ tháng này."
 NO_ROUND_OF_ANY_CELL = "Chưa chi bộ nào mở kỳ nên chưa có bảng để xuất."
 NOTHING_OF_YOURS = "Đồng chí chưa có phiếu nào nên chưa có gì để tải. Khi chi bộ mở kỳ, đồng chí gõ “tự đánh giá”."
 NOBODY_NEEDS_A_CODE = "Mọi đồng chí có điện thoại trong chi bộ đều đã nối máy, không cần in mã."
@@ -101,6 +104,16 @@ def period_name(period: Period) -> str:
     return f"quý {_ROMAN[period.first.month]}/{period.first.year}"
 
 
+def roll_up_label(period: Period) -> str:
+    """Label of the link to a roll-up on a page."""
+    return f"Tổng hợp {period_name(period)} (Word)"
+
+
+def cells_label(month: date, kind: str) -> str:
+    """Label of the link to a committee's table of cells on a page."""
+    return f"Bảng các chi bộ {month_name(month)} ({_KINDS[kind]})"
+
+
 # --- Names of files -----------------------------------------------------------------------------------------------
 
 
@@ -163,7 +176,7 @@ def month_paper(month: CellMonth) -> Paper:
         (
             number,
             line.name,
-            f"{_STATES[line.state]}{' (phiếu giấy)' if line.is_on_paper else ''}",
+            f"{_STATES[line.state]}{_on_paper(line)}",
             day(line.submitted_on),
         )
         for number, line in enumerate(month.lines, start=1)
@@ -176,21 +189,36 @@ def month_paper(month: CellMonth) -> Paper:
         parts.append(Paragraph(f"Muốn trao đổi trực tiếp với bí thư: {month.talks} đồng chí."))
     parts.append(Table("Tình hình nộp phiếu", ("TT", "Họ và tên", "Tình hình", "Ngày nộp"), rows, (1, 5, 6, 2)))
     if month.reported:
-        reported = tuple(
-            (number, each.name, f"Điều {item}", month.item_titles.get(item, ""))
-            for number, (each, item) in enumerate(((each, item) for each in month.reported for item in each.items), 1)
-        )
-        heads = ("TT", "Họ và tên", "Điều", "Nội dung của điều")
-        parts.append(Table("Báo cáo với chi bộ", heads, reported, (1, 5, 2, 6)))
+        parts.append(_reported_part(month.reported, month.item_titles))
     if month.totals is not None:
         parts.append(_totals_part("Số liệu từng điều", month.totals, month.answer_labels, month.item_titles))
     return Paper(
         title=f"Tổng hợp tự đánh giá {month_name(counts.month)}",
-        facts=(f"{month.cell}, {month.organization}", _form(counts.form), f"Lập ngày {day(month.made_on)}, {state}"),
+        facts=(
+            f"{month.cell}, {month.organization}",
+            form_name(counts.form),
+            f"Lập ngày {day(month.made_on)}, {state}",
+        ),
         footer=_footer((counts.form,), month.made_on),
         made_on=month.made_on,
         parts=tuple(parts),
     )
+
+
+def _on_paper(line: MemberLine) -> str:
+    corrected = ", đã sửa" if line.is_corrected else ""
+    return f" (phiếu giấy{corrected})" if line.is_on_paper else ""
+
+
+def _reported_part(reported: Sequence[Reported], titles: Mapping[int, str]) -> Table:
+    """Return who reports what; with a column for what was written beside it where anybody has written something."""
+    lines = [(each, item) for each in reported for item in each.items]
+    heads, widths = ("TT", "Họ và tên", "Điều", "Nội dung của điều"), (1, 5, 2, 6)
+    rows = [(n, each.name, f"Điều {item}", titles.get(item, "")) for n, (each, item) in enumerate(lines, 1)]
+    if not any(each.notes for each in reported):
+        return Table("Báo cáo với chi bộ", heads, tuple(rows), widths)
+    noted = tuple((*row, each.notes.get(item, "")) for row, (each, item) in zip(rows, lines, strict=True))
+    return Table("Báo cáo với chi bộ", (*heads, "Đồng chí ghi thêm"), noted, (1, 4, 2, 4, 5))
 
 
 def _totals_part(
@@ -225,7 +253,7 @@ def cells_paper(table: CellsMonth) -> Paper:
     heads = ("TT", "Chi bộ", "Đảng bộ", "Đảng viên", "Đã nộp", "Trong đó sau hạn", "Tỷ lệ (%)")
     return Paper(
         title=f"Bảng tự đánh giá của các chi bộ {month_name(table.month)}",
-        facts=(table.organization, *map(_form, table.forms), f"Lập ngày {day(table.made_on)}"),
+        facts=(table.organization, *map(form_name, table.forms), f"Lập ngày {day(table.made_on)}"),
         footer=_footer(table.forms, table.made_on),
         made_on=table.made_on,
         parts=(Paragraph(said), Table("Các chi bộ", heads, rows, (1, 5, 5, 2, 2, 2, 2))),
@@ -275,7 +303,7 @@ def roll_up_paper(roll_up: RollUp, item_titles: Mapping[Form, Mapping[int, str]]
         title=f"Tổng hợp tự đánh giá {period_name(roll_up.period)}",
         facts=(
             f"{roll_up.cell}, {roll_up.organization}",
-            *map(_form, roll_up.forms),
+            *map(form_name, roll_up.forms),
             f"Lập ngày {day(roll_up.made_on)}",
         ),
         footer=_footer(roll_up.forms, roll_up.made_on),
@@ -316,7 +344,7 @@ def _own_response(response: OwnResponse) -> list[Paragraph | Table]:
         state = f"Đã nộp ngày {day(response.submitted_on)}{late}{on_paper}, phiếu {response.receipt}."
     talk = " Muốn trao đổi trực tiếp với bí thư." if response.wants_talk else ""
     heading = Paragraph(f"Kỳ {month}", is_heading=True)
-    said = Paragraph(f"{_form(response.form)}. {state}{talk}")
+    said = Paragraph(f"{form_name(response.form)}. {state}{talk}")
     if response.is_erased:
         return [heading, said, Paragraph("Nội dung đã xóa: câu trả lời của kỳ này không còn, không ai đọc lại được.")]
     if not response.items:
@@ -391,10 +419,14 @@ def _regulation(form: Form) -> str:
     return f"Quy định {form.regulation}" if form.regulation[:1].isdigit() else form.regulation
 
 
-def _form(form: Form) -> str:
-    replaced = f", đã được thay bằng {form.superseded_by}" if form.superseded_by else ""
-    unchecked = "" if form.is_checked else ", chưa đối chiếu văn bản chính thức"
-    return f"Mẫu {form.checklist_id}, bản {form.version}, theo {_regulation(form)}{replaced}{unchecked}"
+def form_name(form: Form) -> str:
+    """Name the version of the checklist, and say what of it was not compared with the official text."""
+    said = f"Mẫu {form.checklist_id}, bản {form.version}, theo {_regulation(form)}"
+    said += f", đã được thay bằng {form.superseded_by}" if form.superseded_by else ""
+    if form.is_checked:
+        return f"{said}; {form.not_compared} điều chưa đối chiếu văn bản chính thức" if form.not_compared else said
+    confirmed = f"; quản trị xác nhận ngày {day(form.confirmed_on)}" if form.confirmed_on else ""
+    return f"{said}; chưa đối chiếu văn bản chính thức{confirmed}"
 
 
 def _footer(forms: Iterable[Form], on: date) -> str:

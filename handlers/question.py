@@ -5,33 +5,45 @@ from dataclasses import asdict
 from typing import Any
 
 from handlers import texts
+from handlers.earlier import versioned
 from handlers.messages import Block, BlockKind, Button, Reply
 from handlers.services import Services
 from knowledge.answer import KnowledgeBase
+from knowledge.cards import card
 from knowledge.chunker import heading_name, place
 from knowledge.model import Answer, Choice, Document, Notice, NoticeKind, Outcome, Quote, Reason, TextKind, Topic
 
 CHOICES_AT_MOST = 3
 _LISTS = {Reason.SECTION, Reason.BULLET_COUNT, Reason.SECTION_COUNT, Reason.SECTION_LIST}
 _CARDS = {Reason.CITED_LOADED, Reason.CITED_REPLACED}
-_FIRST_SAID = {NoticeKind.SUPERSEDED, NoticeKind.PERHAPS_REPLACED}
+# A document that holds no longer, or not as it stands: said first wherever it is spoken of.
+_HOLDS_NOT = {NoticeKind.SUPERSEDED, NoticeKind.AMENDED, NoticeKind.NO_LONGER_IN_FORCE}
+_FIRST_SAID = {*_HOLDS_NOT, NoticeKind.PERHAPS_REPLACED}
 
 
 def answer_question(
-    question: str, topic: Mapping[str, Any], services: Services, note_wanted: Callable[[str], None] | None = None
+    question: str,
+    topic: Mapping[str, Any],
+    services: Services,
+    note_wanted: Callable[[str], None] | None = None,
+    unanswered: Callable[[Answer, Reply], Reply] | None = None,
 ) -> tuple[Reply, Topic | None]:
     """Answer from the documents, or say plainly that they do not hold it.
 
     Args:
         topic: what the conversation was about, as last returned.
         note_wanted: puts a document on the list of texts to load; None where nothing is kept.
+        unanswered: looks at what there is no answer to, and at its reply, and returns the reply to give.
     Returns:
         the reply, and what the conversation is about now.
     """
     answer = services.knowledge.answer(question, topic=to_topic(topic))
     if answer.outcome is Outcome.CITED_NOT_LOADED and note_wanted is not None:
-        note_wanted(answer.document_ids[0])
-    return to_reply(answer, services.knowledge, noted=note_wanted is not None), answer.topic
+        note_wanted(answer.facts.get("wanted") or answer.document_ids[0])
+    reply = to_reply(answer, services.knowledge, noted=note_wanted is not None)
+    if answer.outcome is not Outcome.ANSWERED and unanswered is not None:
+        reply = unanswered(answer, reply)
+    return reply, answer.topic
 
 
 def to_topic(stored: Mapping[str, Any]) -> Topic | None:
@@ -60,7 +72,8 @@ def to_reply(answer: Answer, knowledge: KnowledgeBase, *, noted: bool = False) -
     if answer.reason in _CARDS and document is not None:
         return card_reply(document, knowledge, buttons, asked_whether_replaced=answer.reason is Reason.CITED_REPLACED)
     if answer.outcome is not Outcome.ANSWERED:
-        return _plain(texts.unanswered(answer, document, noted=noted), buttons)
+        said = [Block(BlockKind.NOTICE, _notice(n, knowledge)) for n in answer.notices if n.kind in _FIRST_SAID]
+        return Reply((*said, Block(BlockKind.TEXT, texts.unanswered(answer, document, noted=noted))), buttons)
     if answer.reason is Reason.OWN_NUMBER:
         return _plain(texts.own_number(answer), buttons)
     if answer.reason is Reason.CITED_LIST:
@@ -83,7 +96,7 @@ def _answered(answer: Answer, document: Document | None, knowledge: KnowledgeBas
         blocks.append(Block(BlockKind.QUOTE, listed))
         name = document.short_title or document.name
         where = f", {answer.quotes[0].citation.place}" if answer.reason in (Reason.SECTION, Reason.BULLET_COUNT) else ""
-        blocks.append(Block(BlockKind.CITATION, f"— {name}{where}"))
+        blocks.append(Block(BlockKind.CITATION, f"— {name}{where}{texts.version(document.version)}"))
     else:
         blocks += _quote_blocks(answer.quotes)
     blocks += [Block(BlockKind.NOTICE, _notice(n, knowledge)) for n in answer.notices if n not in own]
@@ -114,14 +127,13 @@ def _notice(notice: Notice, knowledge: KnowledgeBase) -> str:
 def card_reply(
     document: Document, knowledge: KnowledgeBase, buttons: tuple[Button, ...], *, asked_whether_replaced: bool
 ) -> Reply:
-    """Return what is known of a document; whether it still holds comes first where that was asked."""
-    answer = knowledge.places(document.id)
-    where = [place(knowledge.passages[hit.passage_id]) for hit in answer.hits]
-    successor = knowledge.successor(document)
-    card = Block(BlockKind.TEXT, texts.card(document, where, successor))
-    if not asked_whether_replaced:
-        return Reply((card,), buttons)
-    return Reply((Block(BlockKind.NOTICE, texts.whether_replaced(document, successor)), card), buttons)
+    """Return what is known of a document; whether it still holds comes first where that was asked, or it does not."""
+    shown = Block(BlockKind.TEXT, texts.card(document, card(knowledge, document.id)))
+    holds_not = any(notice.kind in _HOLDS_NOT for notice in knowledge.force_notices([document.id]))
+    if not (asked_whether_replaced or holds_not):
+        return Reply((shown,), buttons)
+    first = Block(BlockKind.NOTICE, texts.whether_replaced(document, knowledge.successor(document)))
+    return Reply((first, shown), buttons)
 
 
 def documents_reply(knowledge: KnowledgeBase, offset: int) -> Reply:
@@ -146,7 +158,7 @@ def cited_in_reply(passage_id: str, knowledge: KnowledgeBase, offset: int) -> Re
         KeyError: no such passage.
     """
     passage = knowledge.passages[passage_id]
-    ids = dict.fromkeys(r.document_id for r in knowledge.graph.records if r.passage_id == passage.id and r.document_id)
+    ids = dict.fromkeys(r.document_id for r in knowledge.graph.mentioned_in(passage.id) if r.document_id)
     documents = [knowledge.documents[d] for d in ids if not knowledge.documents[d].is_plan]
     lines = [texts.document_line(document, knowledge.successor(document)) for document in documents[offset:]]
     blocks = (Block(BlockKind.TEXT, texts.CITED_HERE), Block(BlockKind.TEXT, "\n".join(lines)))
@@ -177,7 +189,9 @@ def to_buttons(answer: Answer, knowledge: KnowledgeBase) -> tuple[Button, ...]:
 
 def to_button(choice: Choice, knowledge: KnowledgeBase) -> Button:
     """Return a choice with its label."""
-    return Button(_label(choice, knowledge), choice.action, choice.argument)
+    document = knowledge.documents.get(choice.argument.partition("/")[0])
+    argument = versioned(choice.action, choice.argument, document.version) if document else choice.argument
+    return Button(_label(choice, knowledge), choice.action, argument)
 
 
 def _label(choice: Choice, knowledge: KnowledgeBase) -> str:

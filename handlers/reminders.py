@@ -1,24 +1,25 @@
 """Who hears from us now, and what we say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from assessment.access import Data, Subject, Viewer, may_see
 from assessment.model import AssessmentRound, Cell, Checklist, Member
 from assessment.schedule import (
     OPENED,
     RoundState,
-    closes_at,
+    due_day_ends_at,
     due_reminders,
     local_day,
     participants,
     round_state,
     sendable_at,
 )
-from handlers import calendar_texts, secretary_texts
+from handlers import calendar_texts, forwarding_texts, secretary_texts
+from handlers.forwarding import may_receive
 from handlers.messages import Reply, say
-from handlers.schedules import open_due, opened_by_schedule, schedule_of
+from handlers.schedules import may_open, month_without_checklist, open_some_due, opened_by_schedule, schedule_of
 from storage.outbox import Delivery
 from storage.people import Link
 from storage.store import Transaction
@@ -39,18 +40,21 @@ class Composed:
 def queue_some(
     transaction: Transaction, *, now: datetime, checklists: Mapping[tuple[str, int], Checklist] | None, after: int = 0
 ) -> int | None:
-    """Open the rounds whose time has come and queue what is due in a few rounds.
+    """Open the rounds whose time has come, in a few cells at a time, then queue what is due in a few rounds.
 
-    While a transaction lasts nobody else can write, and there may be hundreds of rounds.
+    While a transaction lasts nobody else can write, and there may be thousands of cells.
 
     Args:
         checklists: what rounds may be opened with; without, none is opened.
         after: 0, or what the call before returned.
     Returns:
-        after which round to go on in another transaction; None when all are done.
+        where to go on in another transaction; None when all are done.
     """
-    if checklists and not after:
-        open_due(transaction, checklists, now=now)
+    if checklists is not None and after <= 0:
+        # Below zero it goes on with the opening, after so many cells; above with what is due in rounds.
+        opened_to = open_some_due(transaction, checklists, now=now, after=-after)
+        if opened_to is not None:
+            return -opened_to
     rounds = [found for found in transaction.rounds.still_open(local_day(now)) if found.id > after]
     for found in rounds[:_ROUNDS_AT_ONCE]:
         _queue_round(transaction, found, now)
@@ -61,18 +65,23 @@ def _queue_round(transaction: Transaction, found: AssessmentRound, now: datetime
     schedule = schedule_of(transaction, found.cell_id)
     members = transaction.people.members_of(found.cell_id)
     responses = transaction.rounds.outlines(found.id)
-    sent = {(d.round_id, d.member_id, d.kind) for d in transaction.outbox.of_round(found.id)}
+    sent = {(found.id, d.member_id, d.kind) for d in transaction.outbox.of_round(found.id)}
     due: dict[tuple[str, datetime], list[int]] = {}
     for reminder in due_reminders(found, members, responses, schedule, now=now, already_sent=sent):
         due.setdefault((reminder.kind, reminder.due_at), []).append(reminder.member_id)
-    queue, expires_at = transaction.outbox.queue, closes_at(found)
+    queue, expires_at = transaction.outbox.queue, due_day_ends_at(found)
     for (kind, at), ids in due.items():
         queue(found.id, kind, ids, due_at=at, expires_at=expires_at)
 
 
 def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> Composed:
     """Return what a delivery says and where it goes, as things are now."""
-    found = transaction.rounds.get(delivery.round_id)
+    if delivery.forwarded_id is not None:
+        return _compose_forwarded(transaction, delivery, delivery.forwarded_id, now)
+    waits_for = month_without_checklist(delivery.kind)
+    if waits_for is not None:
+        return _compose_no_checklist(transaction, delivery, waits_for, now)
+    found = transaction.rounds.get(delivery.round_id) if delivery.round_id is not None else None
     member = transaction.people.member(delivery.member_id)
     if found is None or member is None or round_state(found, now) is RoundState.CLOSED:
         return Composed(reason="round closed")
@@ -92,6 +101,42 @@ def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> C
         return Composed(say(secretary_texts.reminder(cell.name, found.month, found.due_on)), link)
     said = secretary_texts.round_announced(cell.name, found.month, found.due_on)
     return Composed(say(f"{said}{_by_itself(transaction, found, member, cell, now)}"), link)
+
+
+def _compose_forwarded(transaction: Transaction, delivery: Delivery, forwarded_id: int, now: datetime) -> Composed:
+    """Return a member's question for the secretary, who may have ceased to be one since it was sent."""
+    forwarded = transaction.forwarded.get(forwarded_id)
+    reader = transaction.people.member(delivery.member_id)
+    member = transaction.people.member(forwarded.member_id) if forwarded is not None else None
+    if forwarded is None or forwarded.question is None or reader is None or member is None:
+        return Composed(reason="question gone")
+    if not (reader.belongs_on(local_day(now)) and may_receive(transaction, reader, member)):
+        return Composed(reason="no secretary any more")
+    said = forwarding_texts.to_secretary(member.name, forwarded.question)
+    return _when_sendable(transaction, reader, replace(say(said), is_confidential=True), now)
+
+
+def _compose_no_checklist(transaction: Transaction, delivery: Delivery, month: date, now: datetime) -> Composed:
+    """Return what who leads a cell hears where its round could not open by itself; nothing once it is open."""
+    reader = transaction.people.member(delivery.member_id)
+    if reader is None or not reader.belongs_on(local_day(now)):
+        return Composed(reason="left the cell")
+    cell = transaction.people.cell(reader.cell_id)
+    if not may_open(reader, Subject(cell.id, cell.organization_id)):
+        return Composed(reason="no secretary any more")
+    if cell.id in transaction.rounds.cells_of_month(month):
+        return Composed(reason="round opened")
+    said = say(calendar_texts.no_checklist(cell.name, month))
+    return _when_sendable(transaction, reader, said, now)
+
+
+def _when_sendable(transaction: Transaction, reader: Member, said: Reply, now: datetime) -> Composed:
+    sendable = sendable_at(now, schedule_of(transaction, reader.cell_id))
+    if sendable > now:
+        return Composed(reason="quiet hours", wait_until=sendable)
+    links = transaction.people.links_of([reader.id])
+    link = next((link for link in links if not link.is_blocked), None)
+    return Composed(said, link) if link is not None else Composed(reason="blocked" if links else "not linked")
 
 
 def _by_itself(transaction: Transaction, found: AssessmentRound, member: Member, cell: Cell, now: datetime) -> str:

@@ -26,6 +26,7 @@ from handlers.schedules import due_day, schedule_of
 from handlers.schedules import open_round as open_round_of_cell
 from handlers.services import Turn
 from handlers.shown_totals import totals_of
+from handlers.viewers import NOBODY
 
 _BY_HAND = "by-hand"
 
@@ -88,7 +89,7 @@ def progress(turn: Turn) -> Reply:
         return found
     standing = standing_of(turn, found)
     if standing is None:
-        return say(secretary_texts.NO_ROUND_YET)
+        return _no_round(turn, found)
     reachable = standing.reachable
     is_open = round_state(standing.round, turn.now) is not RoundState.CLOSED
     buttons = [Button(secretary_texts.remind_so_many(len(reachable)), "rp_remind")] if reachable and is_open else []
@@ -97,8 +98,7 @@ def progress(turn: Turn) -> Reply:
     talks = sum(response.wants_talk for response in standing.responses) if may(turn, found, Data.TALK_WISH) else None
     cell = turn.transaction.people.cell(found.cell_id).name
     said = secretary_texts.standing(cell, standing_names(standing), talks, days_left(turn, standing))
-    unheard = turn.transaction.outbox.perhaps_unheard(standing.round.id)
-    if names := [member.name for member in reachable if member.id in unheard]:
+    if names := perhaps_unheard(turn, standing):
         said += f"\n{secretary_texts.perhaps_unheard(names)}"
     return say(f"{said}{_warning(turn, found, standing.round)}", *buttons)
 
@@ -115,6 +115,12 @@ def _warning(turn: Turn, found: Member, round_: AssessmentRound) -> str:
         return ""
     note_warned(turn.transaction, found.cell_id, checklist, round_.month)
     return secretary_texts.superseded(checklist, is_newer_waiting=_checklist_in_use(turn) is checklist)
+
+
+def perhaps_unheard(turn: Turn, standing: Standing) -> list[str]:
+    """Return who has still to hand in and of whom nobody knows whether the latest message reached them, by name."""
+    unheard = turn.transaction.outbox.perhaps_unheard(standing.round.id)
+    return [member.name for member in standing.reachable if member.id in unheard]
 
 
 def standing_names(standing: Standing) -> secretary_texts.StandingNames:
@@ -137,7 +143,7 @@ def remind(turn: Turn) -> Reply:
         return found
     standing = standing_of(turn, found)
     if standing is None or round_state(standing.round, turn.now) is RoundState.CLOSED:
-        return say(secretary_texts.NO_ROUND_YET)
+        return _no_round(turn, found)
     reachable = standing.reachable
     if not reachable:
         return say(secretary_texts.NOBODY_TO_REMIND)
@@ -167,7 +173,7 @@ def read_summary(turn: Turn) -> tuple[str, list[Reported]] | Reply:
         return found
     standing = standing_of(turn, found)
     if standing is None:
-        return say(secretary_texts.NO_ROUND_YET)
+        return _no_round(turn, found)
     rounds, round_ = turn.transaction.rounds, standing.round
     gone = checklist_gone(turn, round_)
     if gone is not None:
@@ -264,7 +270,7 @@ def _remind(turn: Turn, argument: str) -> Reply:
     except AlreadyReminded as error:
         return say(secretary_texts.already_reminded(error.again_at))
     except RoundClosed:
-        return say(secretary_texts.NO_ROUND_YET)
+        return _no_round(turn, found)
     ids = [member.id for member in standing.reachable]
     # A reminder by hand that waits for the morning must not come after the round is over.
     kind = f"{_BY_HAND}-{local_day(at):%Y-%m-%d}"
@@ -354,6 +360,16 @@ def standing_of(turn: Turn, member: Member) -> Standing | None:
 def days_left(turn: Turn, standing: Standing) -> int:
     """Return how many days a round still takes responses in time; negative after the due date."""
     return (standing.round.due_on - local_day(turn.now)).days
+
+
+def _no_round(turn: Turn, member: Member) -> Reply:
+    """Say that there is no round, and what this member can do: open one, look at the cells below, wait."""
+    if may(turn, member, Data.ROUNDS):
+        return say(secretary_texts.NO_ROUND_YET)
+    organization = Subject(NOBODY, _cell_subject(turn, member).organization_id)
+    if may_see(_viewer(turn, member), Data.COUNTS, organization):
+        return say(secretary_texts.SEES_CELLS, exports.cells_button())
+    return say(secretary_texts.WHEN_OPENED)
 
 
 def _progress_button() -> tuple[Button, ...]:

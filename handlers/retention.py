@@ -1,7 +1,7 @@
-"""What was answered is kept for so many months and then destroyed; that it was handed in stays."""
+"""What was answered or asked is kept for so many months and then destroyed; that something was handed in stays."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from assessment.schedule import day_begins_at, kept_since, local_day
 from handlers.member_texts import ERASED_MESSAGE
@@ -34,4 +34,15 @@ def erase_old(transaction: Transaction, *, now: datetime, keep_months: int, trus
         about = f"before:{since:%Y-%m} responses:{responses} messages:{messages}"
         transaction.audit.note("program", "erase old", about, now=now)
         log.info("retention: %s", about)
-    return responses + messages
+    return responses + messages + _erase_questions(transaction, since, now)
+
+
+def _erase_questions(transaction: Transaction, since: date, now: datetime) -> int:
+    """Destroy old questions and counts, and the words of forwarded ones that nobody is to be sent any more."""
+    old = transaction.gaps.erase_before(since) + transaction.feedback.erase_before(since)
+    forwarded = transaction.forwarded.erase_over(since, limit=AT_ONCE)
+    if old:
+        transaction.audit.note("program", "erase questions", f"before:{since:%Y-%m} rows:{old}", now=now)
+    if old or forwarded:
+        log.info("retention: questions and counts before %s: %d, forwarded: %d", since, old, forwarded)
+    return old + forwarded

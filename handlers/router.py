@@ -4,13 +4,34 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from handlers import admin, calendar, checklist, committee, enrolment, exports, files, paper, reports, texts
+from handlers import (
+    admin,
+    approved,
+    approving,
+    calendar,
+    checklist,
+    committee,
+    documents,
+    enrolment,
+    exports,
+    feedback,
+    feedback_texts,
+    files,
+    forwarding,
+    gaps,
+    gaps_texts,
+    paper,
+    references,
+    reports,
+    texts,
+)
 from handlers.browse import open_documents, open_outline, press
+from handlers.earlier import from_earlier, parted
 from handlers.files import File
 from handlers.messages import IncomingMessage, Reply, say
 from handlers.question import CHOICES_AT_MOST, answer_question, from_topic, to_topic
 from handlers.services import Services, Turn
-from knowledge.model import Topic
+from knowledge.model import Answer, Topic
 from knowledge.text import clean, collapse, fold
 from storage.store import Conversation, StoredButton, Transaction
 
@@ -67,8 +88,12 @@ def is_confidential(message: IncomingMessage, conversation: Conversation, transa
 
 def _route(turn: Turn) -> _Opened:
     message, topic = turn.message, turn.topic
-    if message.file_name is not None and not message.text:
-        return say(texts.NO_FILES), topic
+    if message.file_name is not None:
+        received = documents.receive(turn)
+        if received is not None:
+            return received, topic
+        if not message.text:
+            return say(texts.NO_FILES), topic
     if message.button_id is not None:
         return _press(turn, turn.transaction.button(turn.conversation.id, message.button_id))
     typed = collapse(clean(message.text))
@@ -79,12 +104,24 @@ def _route(turn: Turn) -> _Opened:
     if command is not None:
         return command(turn)
 
-    entered = paper.typed(turn, typed) or calendar.typed(turn, typed)
+    entered = paper.typed(turn, typed) or calendar.typed(turn, typed) or documents.typed(turn, typed)
+    return (entered, topic) if entered is not None else _ask(turn, typed)
+
+
+def _ask(turn: Turn, typed: str) -> _Opened:
+    """Ask the documents, what a committee member has approved first; or take what was asked for while one writes."""
+    message, topic = turn.message, turn.topic
+    entered = approving.typed(turn, typed)
     if entered is not None:
         return entered, topic
+    back = checklist.resume(turn) or paper.resume(turn)
 
     def note_wanted(document_id: str) -> None:
         turn.transaction.want_document(document_id, now=message.sent_at)
+
+    def unanswered(answer: Answer, reply: Reply) -> Reply:
+        # What is typed in the middle of a checklist may be about the checklist, and is kept nowhere.
+        return gaps.unanswered(turn, answer, reply) if back is None else reply
 
     article = _ARTICLE.fullmatch(fold(typed).strip(" .!?"))
     passage_id = checklist.article(turn, int(article[1])) if article else None
@@ -93,8 +130,9 @@ def _route(turn: Turn) -> _Opened:
         reply, now_about = press("section", passage_id, topic, turn.services.knowledge)
     else:
         # The text goes on as it came: how long it really was is for the documents to judge.
-        reply, now_about = answer_question(message.text, turn.conversation.topic, turn.services, note_wanted)
-    back = checklist.resume(turn) or paper.resume(turn)
+        reply, now_about = approved.answer(turn, message.text) or answer_question(
+            message.text, turn.conversation.topic, turn.services, note_wanted, unanswered
+        )
     if back is not None:
         # Who asks in the middle of a checklist is led back to it.
         reply = replace(reply, buttons=(*reply.buttons[: CHOICES_AT_MOST - 1], back))
@@ -109,7 +147,11 @@ def _press(turn: Turn, button: StoredButton | None) -> _Opened:
     act = _ACTIONS.get(button.action)
     if act is not None:
         return act(turn, button.argument), turn.topic
-    return press(button.action, button.argument, turn.topic, turn.services.knowledge)
+    argument, version = parted(button.action, button.argument)
+    earlier = from_earlier(button.action, argument, version, turn.services) if version is not None else None
+    if earlier is not None:
+        return earlier, turn.topic
+    return press(button.action, argument, turn.topic, turn.services.knowledge)
 
 
 def _choose(turn: Turn, number: int) -> _Opened:
@@ -150,7 +192,10 @@ def _card(typed: str, turn: Turn) -> _Opened:
     mentions = knowledge.graph.find_mentions(typed)
     ids = [document_id for mention in mentions for document_id in mention.document_ids]
     if not ids:
-        return answer_question(typed, from_topic(turn.topic), turn.services)
+        only_cited = references.open_cited(turn, [mention.number for mention in mentions if mention.cited])
+        if only_cited is not None:
+            return only_cited, turn.topic
+        return _ask(turn, typed)
     return press("card", ids[0], turn.topic, knowledge)
 
 
@@ -159,7 +204,10 @@ def _start(_turn: Turn) -> _Opened:
 
 
 def _help(turn: Turn) -> _Opened:
-    return say(texts.HELP), turn.topic
+    options = turn.services.options
+    more = [feedback_texts.HELP] if options.takes_thumbs else []
+    more += [gaps_texts.HELP] if options.keeps_gaps else []
+    return say("\n".join([texts.HELP, *more])), turn.topic
 
 
 def _stop(_turn: Turn) -> _Opened:
@@ -180,7 +228,22 @@ def _beside(handler: Callable[[Turn], Reply]) -> Callable[[Turn], _Opened]:
 
 
 # Each says which words open it.
-_ROOMS = (checklist, enrolment, reports, exports, admin, committee, paper, calendar)
+_ROOMS = (
+    checklist,
+    enrolment,
+    reports,
+    exports,
+    admin,
+    committee,
+    paper,
+    calendar,
+    documents,
+    references,
+    approving,
+    feedback,
+    forwarding,
+    gaps,
+)
 _COMMANDS: dict[str, Callable[[Turn], _Opened]] = {
     "start": _start,
     "bat dau": _start,
@@ -199,6 +262,20 @@ _COMMANDS: dict[str, Callable[[Turn], _Opened]] = {
 }
 _ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
     action: act
-    for module in (enrolment, reports, exports, admin, committee, paper, calendar)
+    for module in (
+        enrolment,
+        reports,
+        exports,
+        admin,
+        committee,
+        paper,
+        calendar,
+        documents,
+        references,
+        approving,
+        feedback,
+        forwarding,
+        gaps,
+    )
     for action, act in module.ACTIONS.items()
 }

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
-from assessment.model import AssessmentRound, Checklist
+from assessment.access import Data, Subject, Viewer, may_see
+from assessment.model import AssessmentRound, Checklist, Member
 from assessment.schedule import (
     OPENED,
     Schedule,
@@ -29,6 +30,9 @@ _OPENED = "opened_by_schedule"
 _WAITS = "waits_for_checklist"
 # A program that was off for longer does not open a round that nobody expects any more.
 _LATE_BY_AT_MOST = timedelta(days=5)
+# While a transaction lasts nobody else can write, and there may be thousands of cells.
+_CELLS_AT_ONCE = 8
+_NO_CHECKLIST = "no-checklist-"
 
 
 def schedule_of(transaction: Transaction, cell_id: int) -> Schedule:
@@ -99,18 +103,33 @@ def open_round(
     return opened, told
 
 
-def open_due(transaction: Transaction, checklists: Mapping[tuple[str, int], Checklist], *, now: datetime) -> int:
-    """Open the rounds whose time has come by the schedules of their cells; return how many were opened."""
-    opened = 0
-    for cell_id, settings in transaction.people.settings_of_cells():
+def open_some_due(
+    transaction: Transaction, checklists: Mapping[tuple[str, int], Checklist], *, now: datetime, after: int = 0
+) -> int | None:
+    """Open the rounds whose time has come by the schedules of their cells, in a few cells.
+
+    Args:
+        after: 0, or what the call before returned.
+    Returns:
+        after which cell to go on in another transaction; None when all are done.
+    """
+    opened_in: dict[date, frozenset[int]] = {}
+    looked_at = 0
+    for cell_id, settings in transaction.people.settings_of_cells(after):
         schedule = _read(cell_id, settings)
         if schedule is None:
             continue
         since = settings.get(_SINCE)
         for month in _due_months(schedule, now):
-            if since is None or datetime.fromisoformat(since) <= opening_at(month, schedule):
-                opened += _open_unless_there(transaction, checklists, cell_id, month, now)
-    return opened
+            if month not in opened_in:
+                opened_in[month] = transaction.rounds.cells_of_month(month)
+            is_meant = since is None or datetime.fromisoformat(since) <= opening_at(month, schedule)
+            if is_meant and cell_id not in opened_in[month]:
+                _open_unless_there(transaction, checklists, cell_id, month, schedule, now)
+                looked_at += 1
+        if looked_at >= _CELLS_AT_ONCE:
+            return cell_id
+    return None
 
 
 def _due_months(schedule: Schedule, now: datetime) -> list[date]:
@@ -134,26 +153,49 @@ def _open_unless_there(
     checklists: Mapping[tuple[str, int], Checklist],
     cell_id: int,
     month: date,
+    schedule: Schedule,
     now: datetime,
-) -> bool:
+) -> None:
     today = local_day(now)
     if any(found.month >= month for found in transaction.rounds.of_cell(cell_id)):
-        return False
-    if not any(member.belongs_on(today) for member in transaction.people.members_of(cell_id)):
-        return False
+        return
+    members = [member for member in transaction.people.members_of(cell_id) if member.belongs_on(today)]
+    if not members:
+        return
     checklist = checklist_in_use(transaction, checklists, on=today)
     if checklist is None:
         if transaction.people.cell_settings(cell_id).get(_WAITS) != month.isoformat():
             # Said once, not every time the scheduler wakes.
             transaction.people.set_in_cell(cell_id, _WAITS, month.isoformat())
             log.warning("cell %d: its round is due, and no checklist may be used: an admin confirms one", cell_id)
-        return False
-    found, told = open_round(transaction, cell_id, month, checklist, now=now)
-    if told is None:
-        return False
+            about = Subject(cell_id, transaction.people.cell(cell_id).organization_id)
+            told = [each for each in members if each.has_phone and may_open(each, about)]
+            at, until = sendable_at(now, schedule), opening_at(month, schedule) + _LATE_BY_AT_MOST
+            for member in told:
+                transaction.outbox.queue_notice(no_checklist_kind(month), member.id, due_at=at, expires_at=until)
+        return
+    found, is_told = open_round(transaction, cell_id, month, checklist, now=now)
+    if is_told is None:
+        return
     transaction.people.set_in_cell(cell_id, _OPENED, month.isoformat())
     transaction.audit.note("schedule", "open round", f"round:{found.id}", now=now)
-    return True
+
+
+def may_open(member: Member, cell: Subject) -> bool:
+    """Whether a member opens the rounds of a cell."""
+    return may_see(Viewer(member.id, member.cell_id, member.roles), Data.ROUNDS, cell)
+
+
+def no_checklist_kind(month: date) -> str:
+    """Name the message that a month's round could not open by itself, for want of a checklist."""
+    return f"{_NO_CHECKLIST}{month:%Y-%m}"
+
+
+def month_without_checklist(kind: str) -> date | None:
+    """Return the month that such a message is about; None for messages of other kinds."""
+    if not kind.startswith(_NO_CHECKLIST):
+        return None
+    return date.fromisoformat(f"{kind.removeprefix(_NO_CHECKLIST)}-01")
 
 
 def _before(month: date) -> date:

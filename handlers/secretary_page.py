@@ -6,7 +6,7 @@ from typing import Any
 from assessment.access import Data
 from assessment.model import Member, Role
 from assessment.schedule import RoundState, local_day, round_state
-from handlers import enrolment, member_texts, overview, reports, secretary_texts, texts
+from handlers import enrolment, exports, member_texts, overview, paper_texts, reports, secretary_texts, texts
 from handlers.messages import Reply
 from handlers.page_command import Command, CommandNotUnderstood, words_in
 from handlers.reports import Standing
@@ -72,7 +72,9 @@ def _page(turn: Turn) -> dict[str, Any]:
         return {"screen": "code", "text": member_texts.NOT_LINKED}
     page: dict[str, Any] = {"name": member.name, "cell": turn.transaction.people.cell(member.cell_id).name}
     if not reports.may(turn, member, Data.STATUS):
-        return {**page, "screen": "nothing", "text": secretary_texts.ONLY_SECRETARY}
+        sees_cells = bool(exports.cells_files_of_latest(turn))
+        said = secretary_texts.CELLS_ON_THE_PAGE if sees_cells else secretary_texts.ONLY_SECRETARY
+        return {**page, "screen": "nothing", "text": said}
     standing = reports.standing_of(turn, member)
     return {
         **page,
@@ -103,6 +105,7 @@ def _round(turn: Turn, member: Member, standing: Standing) -> dict[str, Any]:
     if reports.may(turn, member, Data.TALK_WISH):
         talks = [by_id[each.member_id] for each in standing.responses if each.wants_talk and each.member_id in by_id]
     can_remind = bool(standing.reachable) and not is_closed
+    unheard = reports.perhaps_unheard(turn, standing)
     return {
         "id": found.id,
         "month": texts.month_name(found.month),
@@ -112,6 +115,8 @@ def _round(turn: Turn, member: Member, standing: Standing) -> dict[str, Any]:
         "expected": names.expected,
         "handed_in": [each.name for each in standing.handed_in],
         "waiting": [{"reason": reason, "names": list(people)} for reason, people in secretary_texts.waiting(names)],
+        "unheard": {"names": unheard, "reason": secretary_texts.UNHEARD, "hint": secretary_texts.UNHEARD_HINT},
+        "form": paper_texts.form_name(overview.form(turn, found)),
         "remind": secretary_texts.remind_so_many(len(standing.reachable)) if can_remind else None,
         "talks": talks,
     }

@@ -11,6 +11,14 @@ from handlers.texts import clock, day, item_numbers, month_name
 ONLY_SECRETARY = "Việc này chỉ bí thư chi bộ làm được. Đồng chí gõ “trợ giúp” để xem những việc khác."
 NO_CHECKLIST = "Chưa có bảng tự đánh giá nào dùng được. Đồng chí báo người quản trị giúp."
 NO_ROUND_YET = "Chi bộ hiện không có kỳ nào đang mở. Đồng chí gõ “mở kỳ” để mở kỳ tháng này."
+NO_ROUND_OF_OWN_CELL = "Chi bộ của đồng chí hiện không có kỳ nào đang mở."
+WHEN_OPENED = f"{NO_ROUND_OF_OWN_CELL} Khi bí thư mở kỳ, đồng chí gõ “tiến độ” để xem."
+SEES_CELLS = (
+    f"{NO_ROUND_OF_OWN_CELL} Đồng chí gõ “các chi bộ” để xem bảng các chi bộ, gõ “xuất bảng” để tải bảng ấy về."
+)
+CELLS_ON_THE_PAGE = "Đồng chí tải bảng các chi bộ ở dưới; trong tin nhắn, gõ “các chi bộ” để xem ngay."
+UNHEARD = "Chưa rõ đã nhận được tin"
+UNHEARD_HINT = "Tôi không tự gửi lại; đồng chí hỏi trực tiếp hoặc bấm nhắc."
 CONFIRM_OPEN = "Xác nhận mở kỳ"
 CONFIRM_REMIND = "Xác nhận nhắc"
 LEAVE_IT = "Thôi"
@@ -85,10 +93,7 @@ def standing(cell: str, names: StandingNames, talks: int | None, days_left: int)
 
 def perhaps_unheard(names: Sequence[str]) -> str:
     """Say of whom nobody knows whether a message reached them, and what to do."""
-    return (
-        f"Chưa rõ đã nhận được tin ({len(names)}): {', '.join(names)}. Tôi không tự gửi lại; đồng chí hỏi trực tiếp "
-        "hoặc bấm nhắc."
-    )
+    return f"{UNHEARD} ({len(names)}): {', '.join(names)}. {UNHEARD_HINT}"
 
 
 def time_left(days: int) -> str:

@@ -8,6 +8,7 @@ from assessment.model import Checklist
 from handlers.messages import IncomingMessage
 from knowledge.answer import KnowledgeBase
 from knowledge.model import Topic
+from knowledge.reload import LiveKnowledge
 from storage.store import Conversation, Transaction
 
 # For how long answers are kept where a deployer sets nothing else.
@@ -25,6 +26,8 @@ class Options:
         keep_months: for how many months after a round's month what was answered is kept.
         web_address: where members reach the web page, for printed codes; None where it is not known.
         telegram_name: the bot's name there, without "@"; None where there is none.
+        keeps_gaps: questions without an answer are kept, without people.
+        takes_thumbs: what people say of answers is counted.
     """
 
     admins: frozenset[str] = frozenset()
@@ -32,19 +35,24 @@ class Options:
     keep_months: int = KEEP_MONTHS
     web_address: str | None = None
     telegram_name: str | None = None
+    keeps_gaps: bool = True
+    takes_thumbs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Built once by bot/app.py and handed to every handler.
+    """Put together by bot/app.py for each message.
 
     Attributes:
+        knowledge: the documents as they are for the whole of this message.
         checklists: by (id, version).
+        live: where other documents are loaded, and earlier versions are; None where nothing is ever loaded.
     """
 
     knowledge: KnowledgeBase
     checklists: Mapping[tuple[str, int], Checklist] = field(default_factory=dict)
     options: Options = Options()
+    live: LiveKnowledge | None = None
 
 
 @dataclass(frozen=True, slots=True)

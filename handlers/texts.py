@@ -6,6 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from assessment.schedule import TIME_ZONE
+from knowledge.cards import Card, Holding, Reference
 from knowledge.model import (
     Answer,
     Citation,
@@ -23,6 +24,8 @@ _HANOI = ZoneInfo(TIME_ZONE)
 _LABEL_LENGTH = 46
 # A choice with its place in brackets.
 _CHOICE_LENGTH = 60
+# Documents that a card names in a row.
+_MOST_NAMED = 5
 _DIGEST_MARK = "Tóm lược: "
 
 COMMANDS: tuple[tuple[str, str], ...] = (
@@ -47,10 +50,12 @@ HELP = "\n".join(
         "• Hỏi theo mục: “mục 2.3 nói gì”, “ý thứ hai của mục 2.1”.",
         "• Hỏi về văn bản: “quy định 41 còn hiệu lực không”, “điều 12 quy định 37”.",
         "• Hỏi tiếp: “thế mục sau?”, “cụ thể hơn”.",
-        "• mục lục – xem kế hoạch theo từng mục; văn bản – các văn bản được viện dẫn.",
+        "• mục lục – xem kế hoạch theo từng mục; văn bản, sơ đồ văn bản – các văn bản được viện dẫn.",
         "• tự đánh giá – làm phiếu tự đánh giá tháng này; nộp – xem lại rồi nộp.",
         "• Bí thư chi bộ: mở kỳ, lịch, gia hạn, đóng kỳ, tiến độ, nhắc, báo cáo, tổng hợp quý, tổng hợp năm, in mã.",
-        "• Phó bí thư: nhập phiếu (giấy). Cấp ủy: các chi bộ. Kiểm tra: quá trình. Quản trị: bảng kiểm.",
+        "• Phó bí thư: nhập phiếu (giấy), sửa phiếu. Kiểm tra: quá trình.",
+        "• Quản trị: nạp lại, khôi phục, bản quét, văn bản cần nạp, bảng kiểm, câu hỏi chưa trả lời, góp ý.",
+        "• Cấp ủy: các chi bộ, câu hỏi chưa trả lời, soạn câu trả lời, câu trả lời đã duyệt.",
         "• Gõ số để chọn, ví dụ gõ 1.",
         "• dừng – kết thúc việc đang làm.",
         "Tài liệu không nói thì tôi nói rõ là không có, không đoán.",
@@ -59,6 +64,8 @@ HELP = "\n".join(
 STOPPED = "Đã dừng. Khi cần, đồng chí cứ hỏi."
 BUTTON_EXPIRED = "Nút này không còn dùng được. Đồng chí hỏi lại, hoặc gõ “mục lục” để xem kế hoạch."
 NOTHING_TO_CHOOSE = "Hiện không có lựa chọn nào để chọn theo số. Đồng chí cứ gõ câu hỏi, hoặc gõ “mục lục”."
+FILE_TOO_LARGE = "Tệp lớn quá 50 MB. Đồng chí chép tệp vào thư mục chờ trên máy chủ giúp."
+FILE_EMPTY = "Tệp này rỗng, không có chữ nào."
 NO_FILES = "Tôi chưa nhận tệp. Đồng chí gõ câu hỏi bằng chữ giúp."
 PLEASE_WRITE_PRIVATELY = (
     "Xin nhắn riêng: tôi chỉ trả lời trong cuộc trò chuyện riêng, để điều đồng chí hỏi không hiện ra trước cả nhóm."
@@ -131,7 +138,7 @@ def name_and_date(document: Document) -> str:
 def cited_at(citation: Citation) -> str:
     """ "Kế hoạch …, mục 2.2, gạch đầu dòng 3"."""
     issued = f" ({day(citation.issued_on)})" if citation.issued_on else ""
-    return f"{citation.document_name}{issued}, {citation.place}"
+    return f"{citation.document_name}{issued}, {citation.place}{version(citation.version)}"
 
 
 def citation_line(citation: Citation, *, whole_part: bool = False) -> str:
@@ -139,7 +146,12 @@ def citation_line(citation: Citation, *, whole_part: bool = False) -> str:
     if not whole_part:
         return f"— {cited_at(citation)}"
     issued = f" ({day(citation.issued_on)})" if citation.issued_on else ""
-    return f"— {citation.document_name}{issued}, {citation.heading or citation.place}"
+    return f"— {citation.document_name}{issued}, {citation.heading or citation.place}{version(citation.version)}"
+
+
+def version(number: int) -> str:
+    """Name the version that is quoted, once there has been another; goes behind a citation."""
+    return f", bản {number}" if number > 1 else ""
 
 
 def quoted(quote: Quote) -> str:
@@ -167,6 +179,13 @@ def whether_replaced(document: Document, successor: Document | None) -> str:
     if document.force is Force.SUPERSEDED and document.replaced_by is not None:
         new = name_and_date(successor) if successor else document.replaced_by.text
         return f"{name_and_date(document)} đã được thay thế bởi {new}."
+    if document.force is Force.NO_LONGER_IN_FORCE:
+        instead = name_and_date(successor) if successor else document.replaced_by.text if document.replaced_by else ""
+        newer = f" Văn bản thay thế: {instead}." if instead else ""
+        return f"{name_and_date(document)} không còn hiệu lực.{newer}"
+    if document.force is Force.AMENDED:
+        changed = "; ".join(each.text for each in document.amended_by)
+        return f"{name_and_date(document)} đã được sửa đổi, bổ sung bởi {changed}."
     return f"{name_and_date(document)}: {document.status}."
 
 
@@ -177,11 +196,9 @@ def in_section(heading: str, where: str) -> str:
 
 def notice(kind: Notice, document: Document, successor: Document | None) -> str:
     """What a reader must be told about a document."""
-    if kind.kind in (NoticeKind.SUPERSEDED, NoticeKind.PERHAPS_REPLACED):
-        return whether_replaced(document, successor)
     if kind.kind is NoticeKind.UNCHECKED:
         return UNCHECKED
-    return DIGEST
+    return DIGEST if kind.kind is NoticeKind.DIGEST else whether_replaced(document, successor)
 
 
 def label(text: str, longest: int = _LABEL_LENGTH) -> str:
@@ -290,24 +307,55 @@ def own_number(answer: Answer) -> str:
     return f"Kế hoạch số {answer.facts['number'] or '(không ghi)'}, ngày {answer.facts['date'] or '(không ghi)'}."
 
 
-def card(document: Document, places_in_plan: Sequence[str], successor: Document | None) -> str:
-    """What is known of a document."""
-    lines = [name_and_date(document), document.title, f"Cơ quan ban hành: {document.issuer}"]
-    lines.append(f"Tình trạng: {document.status}")
-    if document.replaced_by and document.force is Force.SUPERSEDED:
-        lines.append(f"Thay bằng: {name_and_date(successor) if successor else document.replaced_by.text}")
-    if document.replaces:
-        lines.append(f"Thay cho: {document.replaces}")
-    if document.metadata_only:
-        lines.append("Nội dung: toàn văn chưa được nạp")
-    elif document.text_kind is TextKind.DIGEST:
-        lines.append("Nội dung: có bản tóm lược, không thay văn bản chính thức")
-    else:
-        lines.append("Nội dung: có toàn văn")
-    if not document.is_plan:
-        where = "; ".join(places_in_plan)
+def card(document: Document, known: Card) -> str:
+    """What is known of a document of the store."""
+    return "\n".join([name_and_date(document), *card_lines(known, is_plan=document.is_plan)])
+
+
+def card_lines(known: Card, *, is_plan: bool = False) -> list[str]:
+    """What is known of a document, below its name."""
+    lines = [known.title] if known.title else []
+    lines += [f"Cơ quan ban hành: {known.issuer}"] if known.issuer else []
+    if known.status is not None:
+        lines.append(f"Tình trạng: {known.status}")
+        since = day(known.in_force_from)
+        lines += [f"Có hiệu lực từ: {since}"] if since and since not in known.status else []
+    if known.replaced_by is not None and known.force in (Force.SUPERSEDED, Force.NO_LONGER_IN_FORCE):
+        lines.append(f"Thay bằng: {referred(known.replaced_by)}")
+    if known.amended_by:
+        lines.append(f"Được sửa đổi bởi: {'; '.join(map(referred, known.amended_by))}")
+    if known.status is not None and not is_plan:
+        checked = f"kiểm tra ngày {day(known.checked_on)}" if known.checked_on else "chưa ghi ngày kiểm tra"
+        lines.append(f"Căn cứ: {known.basis}; {checked}" if known.basis else f"Tình trạng này {checked}")
+    lines += [f"Thay cho: {known.replaces}"] if known.replaces else []
+    lines.append(f"Nội dung: {_held(known)}")
+    if not is_plan:
+        where = "; ".join(known.places)
         lines.append(f"Kế hoạch viện dẫn ở: {where}" if where else "Kế hoạch không viện dẫn trực tiếp")
-    return "\n".join(lines)
+        lines += [f"Văn bản khác nhắc tới: {_several(known.cited_by)}"] if known.cited_by else []
+        lines += [f"Văn bản này nhắc tới: {_several(known.cites)}"] if known.cites else []
+    return lines
+
+
+def referred(reference: Reference) -> str:
+    """A document as another one's card names it: "Quy định 377-QĐ/TW (08/10/2025)"."""
+    return f"{reference.name} ({day(reference.issued_on)})" if reference.issued_on else reference.name
+
+
+def _held(known: Card) -> str:
+    if known.holding is Holding.ONLY_CITED:
+        return "chưa có trong kho, chỉ được văn bản khác nhắc tới"
+    if known.holding is Holding.METADATA_ONLY:
+        return "toàn văn chưa được nạp"
+    later = f" (bản thứ {known.version})" if known.version and known.version > 1 else ""
+    if known.text_kind is TextKind.DIGEST:
+        return f"có bản tóm lược{later}, không thay văn bản chính thức"
+    return f"có toàn văn{later}"
+
+
+def _several(references: Sequence[Reference]) -> str:
+    more = f" và {len(references) - _MOST_NAMED} văn bản nữa" if len(references) > _MOST_NAMED else ""
+    return "; ".join(map(referred, references[:_MOST_NAMED])) + more
 
 
 def document_line(document: Document, successor: Document | None) -> str:
@@ -315,6 +363,10 @@ def document_line(document: Document, successor: Document | None) -> str:
     if document.force is Force.SUPERSEDED and document.replaced_by is not None:
         new = successor.number if successor else document.replaced_by.number or document.replaced_by.text
         status = f"đã thay bằng {new}"
+    elif document.force is Force.NO_LONGER_IN_FORCE:
+        status = "không còn hiệu lực"
+    elif document.force is Force.AMENDED:
+        status = f"đã được sửa đổi bởi {'; '.join(each.number or each.text for each in document.amended_by)}"
     elif document.metadata_only:
         status = "chưa có toàn văn"
     else:

@@ -1,30 +1,35 @@
 """What to quote, or nothing: from a question to an Answer."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
 from embeddings.encoder import Encoder
 from knowledge import intents
 from knowledge.calibration import Calibration
-from knowledge.chunker import chunk
+from knowledge.citations import CitationGraph
 from knowledge.from_citations import CitationAnswers
 from knowledge.from_outline import OutlineAnswers
 from knowledge.from_passages import PassageAnswers, Thresholds
 from knowledge.intents import FollowUp
+from knowledge.lexical import LexicalIndex
 from knowledge.lexicon import Lexicon
 from knowledge.model import Answer, Choice, Document, Hit, Outcome, Passage, PassageKind, Reason, Topic
+from knowledge.prepared import Prepared, entries_of, prepare
 from knowledge.query import Query
 from knowledge.search import Entry, Found, Search, build_search
 from knowledge.shelf import Shelf
 from knowledge.structure import Asked, OutlineQuestion, parse_outline_question
-from knowledge.text import clean, collapse, fold
-from knowledge.views import View, still_open
+from knowledge.text import clean, collapse, fold, pairs, syllables
+from knowledge.views import View, open_beside, subjects_of
 
 # A question in a chat is never this long; a pasted document is.
 LONGEST_QUESTION = 4000
 _SHORT_FOLLOW_UP = 4
+# It costs less to look into so many than to look up more words.
+_ENOUGH = 20
 _CLAUSE_ALONE = re.compile(r"(?:the |con |vay )?khoan (\d{1,3})\W*")
 
 
@@ -38,12 +43,34 @@ class KnowledgeBase(Shelf):
         search: Search,
         *,
         thresholds: Thresholds | None = None,
+        prepared: Mapping[str, Prepared] | None = None,
+        graph: CitationGraph | None = None,
     ) -> None:
-        super().__init__(documents, passages, search.lexical)
+        super().__init__(documents, passages, search.lexical, prepared=prepared, graph=graph)
+        # With references to itself, a store that was replaced would stay until somebody looks for garbage.
+        shelf = copy(self)
         self._search = search
-        self._by_citations = CitationAnswers(self, search)
-        self._by_passages = PassageAnswers(self, search, thresholds or Thresholds())
-        self._by_outline = OutlineAnswers(self, self._by_citations, self._by_passages)
+        self._by_citations = CitationAnswers(shelf, search)
+        self._by_passages = PassageAnswers(shelf, search, thresholds or Thresholds())
+        self._by_outline = OutlineAnswers(shelf, self._by_citations, self._by_passages)
+
+    @property
+    def lexical(self) -> LexicalIndex:
+        """The BM25 index, which knows how rare a word is."""
+        return self._search.lexical
+
+    @property
+    def encoder(self) -> Encoder:
+        """What turns questions into vectors."""
+        return self._search.encoder
+
+    def save(self, folder: Path) -> None:
+        """Write what was built into a folder, so that build_knowledge finds it there; the old content stays until then.
+
+        Raises:
+            CacheError: the disk is full or the folder cannot be written.
+        """
+        self._search.save(folder)
 
     def search(self, text: str, *, k: int, mode: str = "hybrid") -> list[Hit]:
         """Return the k best passages for a question, best first, without judging whether they answer it.
@@ -217,38 +244,49 @@ def build_knowledge(
     candidates: int = 50,
     calibration: Calibration | None = None,
     thresholds: Thresholds | None = None,
+    previous: KnowledgeBase | None = None,
 ) -> KnowledgeBase:
     """Return the documents ready to be asked; with a folder, an index built before is used again while it fits.
 
     Args:
         views: curated questions, which help to find their passages and are never shown.
+        previous: what answers now and goes on answering; only what has changed since is built.
     Raises:
         CacheError: the folder cannot be written.
     """
-    passages = [passage for document in documents for passage in chunk(document)]
-    headings = {heading for passage in passages for heading in passage.headings}
+    prepared = prepare(documents, None if previous is None else previous.prepared)
+    documents = [one.document for one in prepared.values()]
+    subjects = subjects_of(views)
+    named = frozenset[str]().union(*(one.naming(subjects) for one in prepared.values()))
     search = build_search(
-        index_entries(documents),
+        entries_of(prepared),
         encoder,
         lexicon,
-        views=still_open(views, headings | {document.title for document in documents}),
+        views=open_beside(views, named),
         folder=folder,
         candidates=candidates,
         calibration=calibration,
+        previous=None if previous is None else previous._search,
     )
-    return KnowledgeBase(documents, passages, search, thresholds=thresholds)
+    graph = CitationGraph(
+        documents,
+        (),
+        prepared=prepared,
+        previous=None if previous is None else previous.graph,
+        holding=lambda words: _holding(search, prepared, words),
+    )
+    return KnowledgeBase(documents, (), search, thresholds=thresholds, prepared=prepared, graph=graph)
 
 
 def index_entries(documents: Sequence[Document]) -> list[Entry]:
-    """Return what is searched of documents: passages with their headings; a digest's name and title count too."""
-    return [
-        Entry(passage.id, passage.text, _context(document, passage))
-        for document in documents
-        for passage in chunk(document)
-        if passage.kind is PassageKind.BODY
-    ]
+    """Return what is searched of documents; see entries_of."""
+    return entries_of(prepare(documents))
 
 
-def _context(document: Document, passage: Passage) -> str:
-    heading = passage.headings[-1] if passage.headings else ""
-    return heading if document.is_plan else f"{document.name} {document.title}\n{heading}"
+def _holding(search: Search, prepared: Mapping[str, Prepared], words: str) -> Iterator[Passage]:
+    """Yield the searched passages of a store that may hold some words, beside each other."""
+    folded = [fold(token) for token in syllables(words)]
+    for position in search.lexical.holding(pairs(folded) or folded, enough=_ENOUGH):
+        entry = search.entries[position]
+        one = prepared[entry.id.split("/", 1)[0]]
+        yield from (one.by_id[part] for part, _ in entry.parts or ((entry.id, ""),))

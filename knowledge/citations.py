@@ -1,13 +1,17 @@
 """Mentions of documents: in the texts (records), and in what people type."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
+from typing import TypeVar
 
 from knowledge.loader import DOCUMENT_NUMBER, parse_date
 from knowledge.model import Document, DocumentKind, Passage
+from knowledge.prepared import Prepared, shelved
 from knowledge.text import fold
+from knowledge.titles import Names, Titled, TitleIndex, first_place, titles_of
 
 _KINDS = {kind.value: kind for kind in DocumentKind}
 _KIND = "|".join(sorted(_KINDS, key=len, reverse=True))
@@ -21,6 +25,8 @@ _NUMBERED = re.compile(
     rf"(?:,?\s*\(?(?:ngày\s+)?(?P<day>{_DAY})\)?)?(?:,?\s+của\s+(?P<issuer>{_ISSUER}))?",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(DOCUMENT_NUMBER.pattern, re.IGNORECASE)
+_FULL_NUMBER = re.compile(r"(\d{1,4})(?:/\d{4})?-([a-z]+)/([a-z]+)")
 _CONGRESS = re.compile(
     r"Nghị quyết Đại hội(?: đại biểu)?(?: Đảng)?(?: toàn quốc)?(?: Đảng bộ tỉnh)?(?: lần thứ)? (?P<term>[IVX]+)"
     r"(?P<province> Đảng bộ tỉnh)?(?: của Đảng)?"
@@ -129,82 +135,147 @@ class Mention:
 
 
 class CitationGraph:
-    """Who mentions whom, over the documents of the store."""
+    """Who mentions whom, over the documents of the store.
 
-    def __init__(self, documents: Sequence[Document], passages: Sequence[Passage]) -> None:
+    Attributes:
+        records: every mention, in reading order.
+    """
+
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        passages: Sequence[Passage],
+        *,
+        prepared: Mapping[str, Prepared] | None = None,
+        previous: "CitationGraph | None" = None,
+        holding: Callable[[str], Iterable[Passage]] | None = None,
+    ) -> None:
+        """Look for mentions.
+
+        Args:
+            prepared: the same documents and passages, where some may be those of a graph before.
+            previous: that graph; what it knows of them is looked up again only where it may have changed.
+            holding: returns the searched passages that may hold some words; without it all are looked at.
+        """
+        self._prepared = shelved(documents, passages) if prepared is None else prepared
         self._documents = {document.id: document for document in documents}
         self._cited_first = sorted(documents, key=lambda d: (not d.cited_in_plan, d.id))
-        self._names = {document.id: _names(document) for document in documents}
-        self.records = tuple(record for passage in passages for record in self._records(passage))
+        self._by_number = _grouped(documents, lambda d: fold(d.number) if d.number is not None else None)
+        self._titles = titles_of(self._cited_first)
+        self._title_index: TitleIndex = (
+            previous._title_index
+            if previous is not None and previous._titles.keys() == self._titles.keys()
+            else TitleIndex(self._titles)
+        )
+        before = previous._prepared if previous is not None else {}
+        kept = {id_ for id_, one in self._prepared.items() if before.get(id_) is one}
+        self._written: dict[str, tuple[_Written, ...]] = {}
+        self._titled: dict[str, tuple[Titled, ...]] = {}
+        for id_, one in self._prepared.items():
+            if previous is not None and id_ in kept:
+                self._written[id_], self._titled[id_] = previous._written[id_], previous._titled[id_]
+            else:
+                self._written[id_] = tuple(found for passage in one.passages for found in _written_in(passage))
+                few = previous is not None or holding is None
+                self._titled[id_] = tuple(self._title_index.standing_in(one.passages)) if few else ()
+        if previous is None and holding is not None:
+            for found in self._newly_titled(self._title_index, self._prepared.keys(), holding):
+                self._titled[found.passage_id.split("/", 1)[0]] += (found,)
+        stale = set() if previous is None else self._update(previous, kept, holding)
+        self._records: dict[str, tuple[CitationRecord, ...]] = {
+            id_: previous._records[id_]
+            if previous is not None and id_ in kept and id_ not in stale
+            else tuple(self._resolved(id_))
+            for id_ in self._prepared
+        }
+        self.records = tuple(chain.from_iterable(self._records.values()))
+        self._names = Names(self._cited_first)
+        self._at = _grouped(self.records, lambda r: r.passage_id)
+        self._of = _grouped(self.records, lambda r: r.document_id)
+        self._unknown = _grouped((r for r in self.records if r.document_id is None), lambda r: fold(r.number))
+        self._numbered = _grouped(self.records, lambda r: _digits(r.number))
+        self._stored = _grouped(
+            (d for d in self._cited_first if not d.is_plan), lambda d: _digits(d.number) if d.number else None
+        )
+        self._begun = _grouped(documents, lambda d: _before_hyphen(d.number) if d.number else None)
 
-    def _records(self, passage: Passage) -> Iterator[CitationRecord]:
-        found: list[tuple[int, CitationRecord]] = []
-        for match in _NUMBERED.finditer(passage.text):
-            found.append((match.start(), self._numbered(match, passage)))
-        for match in _CONGRESS.finditer(passage.text):
-            found.append((match.start(), self._congress(match, passage)))
-        found.extend(self._titled(passage))
-        records = [record for _, record in sorted(found, key=lambda pair: pair[0])]
-        yield from _share_issuers(records, passage.text)
+    def _update(
+        self, previous: "CitationGraph", kept: Set[str], holding: Callable[[str], Iterable[Passage]] | None
+    ) -> set[str]:
+        """Look for new titles in the kept documents; return those whose mentions must be resolved again."""
+        titles, old = self._titles, previous._titles
+        changed = {title for title in titles.keys() | old.keys() if titles.get(title) is not old.get(title)}
+        stale = {id_ for id_ in kept if any(found.title in changed for found in self._titled[id_])}
+        for id_ in stale:
+            self._titled[id_] = tuple(found for found in self._titled[id_] if found.title in titles)
+        for found in self._newly_titled(TitleIndex(sorted(titles.keys() - old.keys())), kept, holding):
+            document_id = found.passage_id.split("/", 1)[0]
+            self._titled[document_id] += (found,)
+            stale.add(document_id)
+        different = self._documents.keys() ^ previous._documents.keys()
+        different |= {d for d in self._documents.keys() - different if self._documents[d] is not previous._documents[d]}
+        versions = (graph._documents.get(d) for d in different for graph in (self, previous))
+        numbers = {fold(document.number) for document in versions if document is not None and document.number}
+        return stale | {id_ for id_ in kept if any(found.folded in numbers for found in self._written[id_])}
 
-    def _numbered(self, match: re.Match[str], passage: Passage) -> CitationRecord:
-        kind = _KINDS.get((match["kind"] or "").lower())
-        try:
-            issued_on = parse_date(match["day"]) if match["day"] else None
-        except ValueError:
-            issued_on = None
-        document = self._find(match["number"], issued_on)
+    def _newly_titled(
+        self, fresh: TitleIndex, kept: Set[str], holding: Callable[[str], Iterable[Passage]] | None
+    ) -> Iterator[Titled]:
+        """Yield where new titles stand in documents that are not new."""
+        if not fresh.titles:
+            return
+        for id_ in kept:
+            one = self._prepared[id_]
+            yield from fresh.standing_in(one.passages if holding is None else one.unsearched)
+        for title in fresh.titles if holding is not None else ():
+            assert holding is not None
+            for passage in holding(title):
+                at = first_place(title, passage.text.lower())
+                if passage.document_id in kept and at is not None:
+                    yield Titled(title, passage.id, at)
+
+    def _resolved(self, document_id: str) -> Iterator[CitationRecord]:
+        """Yield the mentions in a document, with the documents that they mean."""
+        found: dict[str, list[tuple[int, CitationRecord]]] = {}
+        for written in self._written[document_id]:
+            record = self._meaning(written)
+            found.setdefault(written.passage_id, []).append((written.start, record))
+        for titled in sorted(self._titled[document_id], key=lambda titled: titled.title):
+            document = self._titles.get(titled.title)
+            if document is not None:
+                place = found.setdefault(titled.passage_id, [])
+                place.append((titled.start, self._by_title(document, titled)))
+        for passage in self._prepared[document_id].passages:
+            if passage.id in found:
+                records = [record for _, record in sorted(found[passage.id], key=lambda pair: pair[0])]
+                yield from _share_issuers(records, passage.text)
+
+    def _meaning(self, written: "_Written") -> CitationRecord:
+        document = self._find(written.folded, written.issued_on)
         return CitationRecord(
-            number=match["number"],
-            kind=kind or (document.kind if document else None),
-            issued_on=issued_on or (document.issued_on if document else None),
-            issuer=match["issuer"],
-            written=match[0],
-            passage_id=passage.id,
+            number=written.number,
+            kind=written.kind or (document.kind if document else None),
+            issued_on=written.issued_on or (document.issued_on if document else None),
+            issuer=written.issuer,
+            written=written.text,
+            passage_id=written.passage_id,
             document_id=document.id if document else None,
         )
 
-    def _congress(self, match: re.Match[str], passage: Passage) -> CitationRecord:
-        is_province = "Đảng bộ tỉnh" in match[0]
-        name = f"Nghị quyết Đại hội {match['term']}{' Đảng bộ tỉnh' if is_province else ''}"
-        document = self._find(name, None)
+    def _by_title(self, document: Document, titled: Titled) -> CitationRecord:
+        text = self._prepared[titled.passage_id.split("/", 1)[0]].by_id[titled.passage_id].text
         return CitationRecord(
-            number=name,
-            kind=DocumentKind.RESOLUTION,
-            issued_on=document.issued_on if document else None,
+            number=document.number or document.title,
+            kind=document.kind,
+            issued_on=document.issued_on,
             issuer=None,
-            written=match[0],
-            passage_id=passage.id,
-            document_id=document.id if document else None,
+            written=text[titled.start : titled.start + len(titled.title)],
+            passage_id=titled.passage_id,
+            document_id=document.id,
         )
 
-    def _titled(self, passage: Passage) -> Iterator[tuple[int, CitationRecord]]:
-        """Yield mentions by full title: "Quy định về những điều đảng viên không được làm"."""
-        lowered = passage.text.lower()
-        for document in self._cited_first:
-            title = document.title.lower()
-            start = lowered.find(title)
-            # Two documents may share a title; the mention then means the one that the plan cites.
-            if start < 0 or document.is_plan or document is not self._by_title(title):
-                continue
-            yield (
-                start,
-                CitationRecord(
-                    number=document.number or document.title,
-                    kind=document.kind,
-                    issued_on=document.issued_on,
-                    issuer=None,
-                    written=passage.text[start : start + len(title)],
-                    passage_id=passage.id,
-                    document_id=document.id,
-                ),
-            )
-
-    def _by_title(self, title: str) -> Document | None:
-        return next((d for d in self._cited_first if d.title.lower() == title), None)
-
-    def _find(self, number: str, issued_on: date | None) -> Document | None:
-        same = [d for d in self._documents.values() if d.number is not None and fold(d.number) == fold(number)]
+    def _find(self, folded: str, issued_on: date | None) -> Document | None:
+        same = self._by_number.get(folded, [])
         if issued_on is not None:
             same = [d for d in same if d.issued_on == issued_on]
         return same[0] if len(same) == 1 else None
@@ -212,26 +283,30 @@ class CitationGraph:
     def cited_by(self, document_id: str) -> list[CitedDocument]:
         """Return the documents that a document cites, each with its places, in the order of their first mention."""
         grouped: dict[tuple[str, date | None], list[CitationRecord]] = {}
-        for record in self.records:
-            if record.passage_id.split("/", 1)[0] == document_id and record.document_id != document_id:
+        for record in self._records.get(document_id, ()):
+            if record.document_id != document_id:
                 grouped.setdefault((record.number, record.issued_on), []).append(record)
         return [
             CitedDocument(number, rows[0].kind, issued_on, rows[0].document_id, tuple(rows))
             for (number, issued_on), rows in grouped.items()
         ]
 
+    def mentioned_in(self, passage_id: str) -> Sequence[CitationRecord]:
+        """Return the mentions in a passage, in reading order."""
+        return self._at.get(passage_id, ())
+
     def mentions_of(self, document_id: str) -> list[CitationRecord]:
         """Return the places where other documents mention this one, in reading order, the plan's first."""
-        found = [
-            record
-            for record in self.records
-            if record.document_id == document_id and record.passage_id.split("/", 1)[0] != document_id
-        ]
+        found = [r for r in self._of.get(document_id, ()) if r.passage_id.split("/", 1)[0] != document_id]
         return sorted(found, key=lambda r: not self._documents[r.passage_id.split("/", 1)[0]].is_plan)
 
     def unknown_records(self, number: str) -> list[CitationRecord]:
         """Return the mentions of a number that mean no document of the store."""
-        return [r for r in self.records if fold(r.number) == fold(number) and r.document_id is None]
+        return list(self._unknown.get(fold(number), ()))
+
+    def numbered(self, number: int) -> list[str]:
+        """Return the documents of the store whose number begins so, before a hyphen: 41 for "41-QĐ/TW"."""
+        return [document.id for document in self._begun.get(str(number), ())]
 
     def find_mentions(self, text: str) -> list[Mention]:
         """Return the documents that a typed text names, in order: numbers, short forms ("qd41"), titles."""
@@ -254,14 +329,12 @@ class CitationGraph:
             for other in re.finditer(r"\d{1,4}", match["more"] or ""):
                 span = (match.start("more") + other.start(), match.start("more") + other.end())
                 add(self._typed(other[0], match["kind"], match, span))
-        for document in self._cited_first:
-            for name in self._names[document.id]:
-                at = folded.find(name)
-                if at >= 0:
-                    rivals = tuple(d.id for d in self._cited_first if name in self._names[d.id])
-                    add(Mention(name, document.number or document.title, rivals, True, at, at + len(name)))
+        for document, name, rivals, at in self._names.standing_in(folded):
+            add(Mention(name, document.number or document.title, rivals, True, at, at + len(name)))
         for bare in _BARE_NUMBER.finditer(folded):
-            numbered = [d for d in self._cited_first if d.number and re.match(rf"{bare['n']}-", d.number)]
+            numbered = [
+                d for d in self._begun.get(bare["n"].lstrip("0"), ()) if (d.number or "").startswith(f"{bare['n']}-")
+            ]
             if len(numbered) == 1:
                 number = numbered[0].number or ""
                 add(Mention(bare["n"], number, (numbered[0].id,), True, bare.start("n"), bare.end("n")))
@@ -271,14 +344,8 @@ class CitationGraph:
         symbol = (match.groupdict().get("symbol") or "").strip()
         body = match.groupdict().get("body")
         kinds = _SYMBOLS.get(symbol) or _TYPED_KINDS[kind]
-        known = [
-            document
-            for document in self._cited_first
-            if document.number is not None
-            and not document.is_plan
-            and _same_number(document.number, digits, kinds, body)
-        ]
-        records = [r for r in self.records if _same_number(r.number, digits, kinds, body)]
+        known = [d for d in self._stored.get(int(digits), ()) if _same_number(d.number or "", digits, kinds, body)]
+        records = [r for r in self._numbered.get(int(digits), ()) if _same_number(r.number, digits, kinds, body)]
         year = _TYPED_YEAR.match(match.string, span[1])
         if year is not None:
             known = [d for d in known if d.issued_on is None or d.issued_on.year == int(year[1])]
@@ -296,6 +363,50 @@ class CitationGraph:
             start=span[0],
             end=span[1],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A number, or the name of a congress's resolution, as it stands in a passage."""
+
+    passage_id: str
+    start: int
+    text: str
+    number: str
+    folded: str
+    kind: DocumentKind | None
+    issued_on: date | None
+    issuer: str | None
+
+
+def _written_in(passage: Passage) -> Iterator[_Written]:
+    text = passage.text
+    # Most passages hold neither, and these are found faster.
+    for match in _NUMBERED.finditer(text) if "/" in text and _NUMBER.search(text) else ():
+        try:
+            issued_on = parse_date(match["day"]) if match["day"] else None
+        except ValueError:
+            issued_on = None
+        kind, number = _KINDS.get((match["kind"] or "").lower()), match["number"]
+        yield _Written(passage.id, match.start(), match[0], number, fold(number), kind, issued_on, match["issuer"])
+    for match in _CONGRESS.finditer(text) if "Nghị quyết Đại hội" in text else ():
+        name = f"Nghị quyết Đại hội {match['term']}{' Đảng bộ tỉnh' if 'Đảng bộ tỉnh' in match[0] else ''}"
+        kind = DocumentKind.RESOLUTION
+        yield _Written(passage.id, match.start(), match[0], name, fold(name), kind, None, None)
+
+
+_Thing = TypeVar("_Thing")
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def _grouped(things: Iterable[_Thing], key: Callable[[_Thing], _Key | None]) -> dict[_Key, list[_Thing]]:
+    """Return things by a key, in their order; those without one are left out."""
+    found: dict[_Key, list[_Thing]] = {}
+    for thing in things:
+        of = key(thing)
+        if of is not None:
+            found.setdefault(of, []).append(thing)
+    return found
 
 
 def names_state_law(text: str) -> bool:
@@ -327,21 +438,19 @@ def _share_issuers(records: Sequence[CitationRecord], text: str) -> Iterator[Cit
             yield record
 
 
+def _before_hyphen(number: str) -> str | None:
+    first, hyphen, _ = number.partition("-")
+    return first.lstrip("0") if hyphen else None
+
+
+def _digits(number: str) -> int | None:
+    """Return what a number begins with, 41 for "41-QĐ/TW"; None for a name."""
+    found = _FULL_NUMBER.fullmatch(fold(number))
+    return int(found[1]) if found else None
+
+
 def _same_number(number: str, digits: str, kinds: Sequence[DocumentKind], body: str | None) -> bool:
-    found = re.fullmatch(r"(\d{1,4})(?:/\d{4})?-([a-z]+)/([a-z]+)", fold(number))
+    found = _FULL_NUMBER.fullmatch(fold(number))
     if not found or int(found[1]) != int(digits):
         return False
     return any(kind in _SYMBOLS.get(found[2], ()) for kind in kinds) and (body is None or body == found[3])
-
-
-def _names(document: Document) -> list[str]:
-    """Names without a number under which people ask for a document, folded, longest first."""
-    names = [fold(document.title)]
-    # Of a document known by name alone, the title's words are just as well a topic of the plan.
-    if document.title.startswith("Quy định về ") and not document.metadata_only:
-        name = fold(document.title.removeprefix("Quy định về "))
-        names += [name, name.removeprefix("nhung ")]
-    names += [fold(a) for a in document.aliases if fold(a).startswith(("nq dh", "nq dai hoi", "nghi quyet dai hoi"))]
-    if document.number is not None and not document.number[0].isdigit():
-        names.append(fold(document.number))
-    return sorted({name for name in names if len(name) > 5}, key=len, reverse=True)

@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 
 from knowledge import intents
+from knowledge.cards import named_id
 from knowledge.chunker import TITLE_LOCATOR
 from knowledge.citations import CitationRecord, Mention
 from knowledge.intents import CitationAsked
-from knowledge.model import Answer, Choice, Document, Hit, Outcome, Reason, Topic
+from knowledge.model import Answer, Choice, Document, Hit, Outcome, Reason, Topic, name_of
 from knowledge.query import Query
 from knowledge.search import Search
 from knowledge.shelf import Shelf
@@ -73,8 +74,9 @@ class CitationAnswers:
                     Outcome.NOT_IN_DOCUMENTS,
                     Reason.NOT_CITED,
                     facts=facts,
+                    notices=self._shelf.force_notices([document.id]),
                     document_ids=(document.id,),
-                    choices=(Choice("card", document.id),),
+                    choices=(Choice("card", document.id), *self._shelf.choice_of_newer(document)),
                 )
             return self.card(document.id)
         reason = {
@@ -132,19 +134,40 @@ class CitationAnswers:
     def _unknown(self, mention: Mention) -> Answer:
         """Answer about a number that is no document of the store."""
         digits = re.match(r"\d+", mention.number)
-        others = [
-            document.id
-            for document in self._shelf.documents.values()
-            if digits and document.number and re.match(rf"0*{int(digits[0])}-", document.number)
-        ]
+        others = self._shelf.graph.numbered(int(digits[0])) if digits else []
         facts = {"document": mention.number}
         if mention.cited:
-            records = self._shelf.graph.unknown_records(mention.number.split(" năm ")[0])
+            number, _, year = mention.number.partition(" năm ")
+            records = self._shelf.graph.unknown_records(number)
+            in_plan = [
+                record
+                for record in records
+                if self._shelf.in_plan(record.passage_id)
+                and (not year or record.issued_on is None or record.issued_on.year == int(year))
+            ]
+            if in_plan:
+                return self._only_named(in_plan[0])
             mentioned_by = tuple(dict.fromkeys(r.passage_id.split("/", 1)[0] for r in records))
             choices = tuple(Choice("card", d) for d in dict.fromkeys([*mentioned_by, *others]))[:3]
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOT_LOADED, facts=facts, choices=choices)
         choices = tuple(Choice("card", d) for d in others[:2])
         return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOT_CITED, facts=facts, choices=choices)
+
+    def _only_named(self, record: CitationRecord) -> Answer:
+        """Say that the plan cites a document of which the store has not even an entry, and where."""
+        passage = self._shelf.passages[record.passage_id]
+        quote = self._shelf.quoter.sentence_with(passage, record.written)
+        return Answer(
+            Outcome.CITED_NOT_LOADED,
+            Reason.NOT_LOADED,
+            quotes=(quote,) if quote else (),
+            choices=(Choice("whole", passage.id),),
+            facts={
+                "document": name_of(record.kind, record.number),
+                "wanted": named_id(record.number, record.issued_on),
+            },
+            topic=Topic(passage_id=passage.id),
+        )
 
     def not_loaded(self, document_id: str) -> Answer:
         """Say that the plan cites a document whose text is not in the store, and where."""
@@ -156,7 +179,12 @@ class CitationAnswers:
             Outcome.CITED_NOT_LOADED,
             Reason.NOT_LOADED,
             quotes=tuple(q for q in quotes if q)[:1],
-            choices=(*(Choice("whole", p.id) for p in passages[:1]), Choice("card", document_id)),
+            notices=self._shelf.force_notices([document_id]),
+            choices=(
+                *self._shelf.choice_of_newer(document),
+                *(Choice("whole", p.id) for p in passages[:1]),
+                Choice("card", document_id),
+            ),
             facts={"document": document.name},
             document_ids=(document_id,),
             topic=Topic(passage_id=passages[0].id if passages else None, document_id=document_id),
@@ -192,7 +220,7 @@ class CitationAnswers:
         """Return the documents cited in a section of the plan, with the sentences that cite them."""
         assert self._shelf.plan is not None
         inside = {bullet.id: bullet for bullet in self._shelf.outline(self._shelf.plan.id).bullets(section)}
-        records = [r for r in self._shelf.graph.records if r.passage_id in inside]
+        records = [r for passage_id in inside for r in self._shelf.graph.mentioned_in(passage_id)]
         quotes = [self._shelf.quoter.sentence_with(inside[r.passage_id], r.written) for r in records]
         shown = {quote.text: quote for quote in quotes if quote}
         if not shown:
@@ -212,7 +240,7 @@ class CitationAnswers:
         """Return the title of the plan, which names the document that it carries out."""
         assert self._shelf.plan is not None
         title = self._shelf.passages[f"{self._shelf.plan.id}/{TITLE_LOCATOR}"]
-        record = next((r for r in self._shelf.graph.records if r.passage_id == title.id), None)
+        record = next(iter(self._shelf.graph.mentioned_in(title.id)), None)
         quote = self._shelf.quoter.whole(title)
         if record is None or quote is None or record.document_id is None:
             return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOTHING_FOUND)
@@ -241,8 +269,7 @@ class CitationAnswers:
             first = next((p for p in self._shelf.outline(document_id).bodies), None)
             choices += [Choice("digest", first.id)] if first and not document.is_plan else []
             choices += [Choice("outline", document_id)] if document.is_plan else []
-        successor = self._shelf.successor(document)
-        choices += [Choice("card", successor.id)] if successor else []
+        choices += self._shelf.choice_of_newer(document)
         choices += [Choice("places", document_id)] if places else []
         return Answer(
             Outcome.CITED_NOT_LOADED if document.metadata_only and reason is Reason.CITED_LOADED else Outcome.ANSWERED,
@@ -265,5 +292,11 @@ class CitationAnswers:
         places = self._shelf.plan_places(document_id)
         if not places:
             facts = {"document": document.name}
-            return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NOT_CITED, facts=facts, document_ids=(document_id,))
+            return Answer(
+                Outcome.NOT_IN_DOCUMENTS,
+                Reason.NOT_CITED,
+                facts=facts,
+                notices=self._shelf.force_notices([document_id]),
+                document_ids=(document_id,),
+            )
         return self._places(document, places, Reason.CITED_WHERE, self._search.parse(document.name), [document_id], 5)

@@ -183,7 +183,14 @@ class OutlineAnswers:
                 # A document without articles can speak of those of another: "Cụ thể hoá Điều 19".
                 return None
             facts = {"article": asked.section or "", "document": self._shelf.documents[document_id].name}
-            return Answer(Outcome.NOT_IN_DOCUMENTS, Reason.NO_SUCH_ARTICLE, facts=facts, document_ids=(document_id,))
+            return Answer(
+                Outcome.NOT_IN_DOCUMENTS,
+                Reason.NO_SUCH_ARTICLE,
+                facts=facts,
+                notices=self._shelf.force_notices([document_id]),
+                choices=self._shelf.choice_of_newer(self._shelf.documents[document_id]),
+                document_ids=(document_id,),
+            )
         if asked.clause is not None:
             clause = self._shelf.passages.get(f"{document_id}/{asked.section}.khoan-{asked.clause}")
             if clause is not None:
@@ -194,6 +201,7 @@ class OutlineAnswers:
                 Outcome.NOT_IN_DOCUMENTS,
                 Reason.NO_SUCH_ARTICLE,
                 facts=facts,
+                notices=self._shelf.force_notices([document_id]),
                 choices=choices,
                 document_ids=(document_id,),
             )

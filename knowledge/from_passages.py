@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,8 @@ from knowledge.calibration import VIEWS
 from knowledge.chunker import heading_name
 from knowledge.citations import Mention, names_state_law
 from knowledge.fuzzy import neighbours
-from knowledge.model import Answer, Choice, Hit, Outcome, Passage, PassageKind, Quote, Reason
+from knowledge.model import Answer, Choice, Hit, Outcome, Passage, Quote, Reason
+from knowledge.priors import Circumstances, Priors
 from knowledge.query import Query
 from knowledge.search import Search
 from knowledge.shelf import Shelf
@@ -24,17 +24,12 @@ from knowledge.text import fold, syllables
 _NEAREST = 2
 _MOST_QUOTES = 3
 _WIDE = 3
-_NEAR_BOOST = 1.2
-_CITING_BOOST = 1.8
-# In a regulation, what stands outside its articles ("Hiệu lực", "Văn bản liên quan") answers less often.
-_OUTSIDE_ARTICLES = 0.75
 _CONSIDERED = 10
 _RIVALS = 3
 _MOSTLY = 0.5
 # A cosine below which a passage is about something else.
 _FAR = 0.25
 _REMEMBERED = 2000
-_PRIORS_KEPT = 200
 _LEAST_WORDS = 3
 _SEVERAL = re.compile(
     r"\b(?:liet ke|tong hop|so sanh|nhung (?:van ban|quy dinh|muc|cho|doan|noi dung|diem) nao"
@@ -78,9 +73,6 @@ _NO_AMOUNT = re.compile(
 )
 # "Bí thư tỉnh ủy là ai" asks for a person; the documents name offices, not people.
 _WANTS_PERSON = re.compile(r"\bla ai\b|^ai la\b|\bten (?:la )?gi\b")
-# Notes of ours beside a digest; they answer only who asks for them.
-_NOTE = re.compile(r"^(?:\d+\. )?(?:lien he|luu y|phan chua|van ban (?:moi|lien quan)|hieu luc)")
-_NOTE_PRIOR = 0.4
 # Who asks for several things must not be shown only the clause that names the first.
 _ENUMERATES = re.compile(r"\b(?:nhung|cac|gom|bao gom|liet ke|gi va|va gi)\b")
 _DUTY_WORDS = {"lam", "trach", "nhiem", "viec"}
@@ -129,19 +121,7 @@ class PassageAnswers:
         self._search = search
         self._thresholds = thresholds
         self._known: dict[str, frozenset[str]] = {}
-        self._searched = [passage for passage in shelf.passages.values() if passage.kind is PassageKind.BODY]
-        articled = {document_id for document_id in shelf.documents if self._is_articled(document_id)}
-        self._outside_articles = {
-            p.id for p in self._searched if p.document_id in articled and not p.section.startswith("dieu-")
-        }
-        self._notes = {p.id for p in self._searched if p.headings and _NOTE.match(fold(p.headings[-1]))}
-        self._citing = {record.passage_id for record in shelf.graph.records}
-        self._prior = lru_cache(maxsize=_PRIORS_KEPT)(self.prior)
-
-    def _is_articled(self, document_id: str) -> bool:
-        """Whether most of a document's parts are articles."""
-        sections = self._shelf.outline(document_id).sections
-        return sum(section.startswith("dieu-") for section in sections) * 2 > len(sections)
+        self._priors = Priors(shelf, thresholds.digest_prior)
 
     def answer(
         self,
@@ -430,67 +410,17 @@ class PassageAnswers:
         near: str | None = None,
         without: str | None = None,
     ) -> NDArray[np.float32]:
-        """Return [n]: how likely each passage is for a question before its content is looked at; see prior."""
-        return self._prior(
-            self.named(mentions),
-            section=section,
-            near=near,
-            without=without,
-            plan_only=intents.names_the_plan(query.text),
-            citing=_WHICH_DOCUMENT.search(fold(query.text)) is not None,
+        """Return [n]: how likely each entry is for a question before its content is looked at; see Circumstances."""
+        return self._priors.of(
+            Circumstances(
+                self.named(mentions),
+                section=section,
+                near=near,
+                without=without,
+                plan_only=intents.names_the_plan(query.text),
+                citing=_WHICH_DOCUMENT.search(fold(query.text)) is not None,
+            )
         )
-
-    def prior(
-        self,
-        named: Sequence[str] = (),
-        *,
-        section: tuple[str, str] | None = None,
-        near: str | None = None,
-        without: str | None = None,
-        plan_only: bool = False,
-        citing: bool = False,
-    ) -> NDArray[np.float32]:
-        """Return [n]: how likely each passage is before a question is looked at, beside one of the plan's.
-
-        Args:
-            named: documents the question names; with any, others than these and the plan are shut out.
-            section: (document id, section) to stay inside.
-            near: section of the plan that the conversation is about.
-            without: a passage that was shown already.
-            plan_only: the question speaks of the plan.
-            citing: the question asks for a document; passages of the plan that cite one come first.
-        """
-        digest = self._thresholds.digest_prior
-
-        def weigh(passage: Passage) -> float:
-            if passage.id == without:
-                return 0.0
-            if passage.id in self._notes:
-                return by_document(passage) * _NOTE_PRIOR
-            return by_document(passage) * (_OUTSIDE_ARTICLES if passage.id in self._outside_articles else 1.0)
-
-        def by_document(passage: Passage) -> float:
-            document = self._shelf.documents[passage.document_id]
-            if section is not None:
-                return float((passage.document_id, passage.section) == section)
-            if self._shelf.basis_id in named:
-                # The plan carries that document out: who names it mostly means the plan.
-                return 1.0 if document.is_plan else digest if passage.document_id in named else 0.0
-            if named:
-                return 1.0 if passage.document_id in named else digest if document.is_plan else 0.0
-            if document.is_plan:
-                if citing and passage.id in self._citing:
-                    return _CITING_BOOST
-                return _NEAR_BOOST if passage.section == near else 1.0
-            if plan_only:
-                return 0.0
-            # Where an old text and its successor say the same, the one that the plan cites is shown, with a notice.
-            return digest if document.cited_in_plan else 0.95 * digest
-
-        found = np.array([weigh(passage) for passage in self._searched], dtype=np.float32)
-        # It is kept for the next question of the same kind.
-        found.setflags(write=False)
-        return found
 
     def named(self, mentions: Sequence[Mention]) -> tuple[str, ...]:
         """Documents of the store that mentions can mean and that have a text to search; the plan goes on its own."""

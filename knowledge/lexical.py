@@ -1,18 +1,26 @@
 """BM25 ranking over syllables and syllable pairs, with and without accents."""
 
+import json
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from knowledge.postings import Postings
 from knowledge.query import Query
 from knowledge.text import accented_key, fold, pairs, syllables
 
-_EVERYWHERE = "*"
+# A pair's number is made of those of its syllables.
+_WORD_BITS = 21
+# Texts that are counted at a time: their syllables, as words, would fill the memory.
+_AT_ONCE = 2000
+_COLUMNS_KEPT = 20_000
 
 
 def index_tokens(text: str) -> list[str]:
@@ -26,57 +34,205 @@ def index_tokens(text: str) -> list[str]:
     return [*folded, *pairs(folded), *accented]
 
 
+class _Words:
+    """Numbers of syllables, given once and for all: an index shares them with those that were updated from it."""
+
+    def __init__(self, names: Sequence[str] = (), bare: Sequence[int] = ()) -> None:
+        """Take index tokens by number, and for each the number of the folded syllable that it writes."""
+        self.names, self.bare = list(names), list(bare)
+        self._ids = {name: number for number, name in enumerate(self.names)}
+        self._forms = _Forms(self)
+        self._lock = threading.Lock()
+
+    def counted(self, texts: Sequence[str]) -> Postings:
+        """Return the postings of texts, of all that index_tokens would return."""
+        found = [syllables(text) for text in texts]
+        lengths = np.asarray([len(tokens) for tokens in found], dtype=np.int64)
+        with self._lock:
+            # Where two add at once, a number would be given twice.
+            forms = np.fromiter(map(self._forms.__getitem__, chain.from_iterable(found)), dtype=np.int64)
+            folded, accented = self._forms.folded[forms], self._forms.accented[forms]
+        owners = np.repeat(np.arange(len(found)), lengths)
+        beside = owners[1:] == owners[:-1]
+        paired = ((folded[:-1] + 1) << _WORD_BITS | folded[1:])[beside]
+        marked = accented >= 0
+        tokens = np.concatenate([folded, paired, accented[marked]])
+        holders = np.concatenate([owners, owners[1:][beside], owners[marked]])
+        # One more for each text: a text without a word has a length, too.
+        sizes = (np.bincount(holders, minlength=len(found)) + 1).astype(np.int32)
+        return Postings.count(tokens, holders, sizes)
+
+    def key(self, token: str) -> int | None:
+        """Return the number of an index token; None for one that no text has ever held."""
+        first, joined, second = token.partition("_")
+        if not joined:
+            return self._ids.get(token)
+        a, b = self._ids.get(first), self._ids.get(second)
+        return None if a is None or b is None else (a + 1) << _WORD_BITS | b
+
+    def number(self, name: str, bare: int | None) -> int:
+        """Return the number of a folded syllable, or of an accented one that writes the folded one numbered bare."""
+        known = self._ids.get(name)
+        if known is not None:
+            return known
+        number = len(self.names)
+        if number >= 1 << _WORD_BITS:
+            raise ValueError(f"more than {number} different syllables")
+        self.names.append(name)
+        self.bare.append(number if bare is None else bare)
+        # Last: who finds a number must find what it stands for.
+        self._ids[name] = number
+        return number
+
+    def kept(self) -> tuple[list[str], list[int]]:
+        """Return names and bare as they are now."""
+        with self._lock:
+            return list(self.names), list(self.bare)
+
+
+class _Forms(dict[str, int]):
+    """How each syllable that was met is indexed, worked out when it is first met."""
+
+    def __init__(self, words: _Words) -> None:
+        super().__init__()
+        self._words = words
+        self._folded = np.zeros(1024, dtype=np.int64)
+        self._accented = np.zeros(1024, dtype=np.int64)
+
+    def __missing__(self, syllable: str) -> int:
+        form, bare = len(self), fold(syllable)
+        if form == len(self._folded):
+            self._folded, self._accented = np.resize(self._folded, 2 * form), np.resize(self._accented, 2 * form)
+        number = self._words.number(bare, None)
+        self._folded[form] = number
+        self._accented[form] = -1 if bare == syllable else self._words.number(f"={accented_key(syllable)}", number)
+        self[syllable] = form
+        return form
+
+    @property
+    def folded(self) -> NDArray[np.int64]:
+        """Number of the folded syllable, by form."""
+        return self._folded
+
+    @property
+    def accented(self) -> NDArray[np.int64]:
+        """Number of the syllable as accented, by form; -1 where it has no accents."""
+        return self._accented
+
+
 class LexicalIndex:
     """BM25 (bm25s, Lucene's variant) over n texts.
 
     Attributes:
         size: n.
         vocabulary: every folded syllable of the texts, sorted.
+        ambiguous: folded syllables that stand for a content word in the texts as well as for a function word.
     """
 
-    def __init__(self, retriever: Any, size: int, ambiguous: frozenset[str]) -> None:
-        self._retriever = retriever
-        self._ids: dict[str, int] = retriever.vocab_dict
-        self.size = size
-        self.vocabulary = sorted(t for t in self._ids if t and t[0] not in "=*" and "_" not in t)
-        self.ambiguous = ambiguous
-        counts = np.maximum(np.diff(retriever.scores["indptr"]), 1)
-        self._idf = np.log(1 + (size - counts + 0.5) / (counts + 0.5))
-        self._idf_of_one = float(np.log(1 + (size - 0.5) / 1.5))
+    def __init__(
+        self,
+        words: _Words,
+        postings: Postings,
+        function_words: frozenset[str],
+        weights: NDArray[np.float32] | None = None,
+    ) -> None:
+        self._words, self._postings, self._function_words = words, postings, function_words
+        self._weights = postings.weights() if weights is None else weights
+        self._retriever = _bm25s().BM25()
+        self._retriever.nonoccurrence_array = None
+        self._retriever.scores = {
+            "data": self._weights,
+            "indices": postings.texts,
+            "indptr": postings.starts,
+            "num_docs": postings.size,
+        }
+        self.size = postings.size
+        self._singles = postings.keys[: np.searchsorted(postings.keys, 1 << _WORD_BITS)].tolist()
+        self.vocabulary = sorted(name for key in self._singles if (name := words.names[key])[0] != "=")
+        self.ambiguous = self._find_ambiguous()
+        self._idf = postings.idf()
+        self._idf_of_one = float(np.log(1 + (self.size - 0.5) / 1.5))
+        self._seen: dict[str, int | None] = {}
 
     @classmethod
     def build(cls, texts: Sequence[str], function_words: frozenset[str]) -> "LexicalIndex":
         """Index texts; function_words are accented keys that carry no content."""
-        retriever = _bm25s().BM25()
-        tokens = _Packed(texts)
-        retriever.index(tokens, show_progress=False)
-        return cls(retriever, len(texts), _ambiguous(texts, function_words))
+        words = _Words()
+        parts = [words.counted(texts[first : first + _AT_ONCE]) for first in range(0, len(texts), _AT_ONCE)]
+        return cls(words, Postings.join(parts), function_words)
 
     @classmethod
     def load(cls, folder: Path, size: int) -> "LexicalIndex":
-        """Return a saved index; see save."""
-        retriever = _bm25s().BM25.load(folder, show_progress=False)
-        ambiguous = frozenset((folder / "ambiguous.txt").read_text(encoding="utf-8").split())
-        return cls(retriever, size, ambiguous)
+        """Return the saved index of so many texts; see save.
+
+        Raises:
+            ValueError: it is of another number of texts.
+        """
+        saved = json.loads((folder / "vocab.index.json").read_text(encoding="utf-8"))
+        function_words = json.loads((folder / "params.index.json").read_text(encoding="utf-8"))["function_words"]
+        postings = Postings.load(folder)
+        if postings.size != size:
+            raise ValueError(f"{folder}: index of {postings.size} texts, not of {size}: remove the folder")
+        weights = np.load(folder / "data.csc.index.npy", mmap_mode="r").view(np.ndarray)
+        return cls(_Words(saved["names"], saved["bare"]), postings, frozenset(function_words), weights)
 
     def save(self, folder: Path) -> None:
         """Write the index into an existing folder."""
-        self._retriever.save(folder, show_progress=False)
+        names, bare = self._words.kept()
+        vocabulary = json.dumps({"names": names, "bare": bare}, ensure_ascii=False)
+        (folder / "vocab.index.json").write_text(vocabulary, encoding="utf-8")
+        params = json.dumps({"function_words": sorted(self._function_words)}, ensure_ascii=False)
+        (folder / "params.index.json").write_text(params, encoding="utf-8")
+        # Not read again: for people who wonder why a word was not dropped.
         (folder / "ambiguous.txt").write_text("\n".join(sorted(self.ambiguous)), encoding="utf-8")
+        np.save(folder / "data.csc.index.npy", self._weights)
+        self._postings.save(folder)
+
+    def updated(self, kept: NDArray[np.int64], fresh: Sequence[str]) -> "LexicalIndex":
+        """Return the index of texts of which some are in this one, which stays as it is; it equals one built anew.
+
+        Args:
+            kept: [n], for each text its number in this index, each at most once; -1 for the next of the fresh ones.
+            fresh: the texts that are not.
+        """
+        parts = [self._words.counted(fresh[first : first + _AT_ONCE]) for first in range(0, len(fresh), _AT_ONCE)]
+        return LexicalIndex(self._words, self._postings.updated(kept, Postings.join(parts)), self._function_words)
 
     def idf(self, token: str) -> float:
         """Return how rare a token is, in nats; a token no text holds is as rare as one that a single text holds."""
-        index = self._ids.get(token)
-        return float(self._idf[index]) if index is not None else self._idf_of_one
+        column = self._column(token)
+        return float(self._idf[column]) if column is not None else self._idf_of_one
 
     def knows(self, token: str) -> bool:
         """Whether any text holds the token."""
-        return token in self._ids
+        return self._column(token) is not None
+
+    def holding(self, tokens: Sequence[str], *, enough: int = 0) -> list[int]:
+        """Return the numbers of the texts that hold all of some index tokens, ascending; none for no tokens.
+
+        Args:
+            enough: with so few texts left, the commonest tokens are not looked at any more.
+        """
+        columns = [self._column(token) for token in tokens]
+        if not columns or None in columns:
+            return []
+        starts, texts = self._postings.starts, self._postings.texts
+        held = [texts[starts[column] : starts[column + 1]] for column in columns if column is not None]
+        held.sort(key=len)
+        found = np.sort(held[0])
+        has = np.zeros(self.size, dtype=bool)
+        for others in held[1:]:
+            if len(found) <= enough:
+                break
+            has[others] = True
+            found = found[has[found]]
+            has[others] = False
+        return [int(number) for number in found]
 
     def own_scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return how much there is to be found in each text: the idf of its tokens, summed, [len(texts)]."""
-        found = [[self._ids[token] for token in index_tokens(text) if token in self._ids] for text in texts]
-        return np.asarray([self._idf[ids].sum() for ids in found], dtype=np.float32)
+        found = [self._columns(index_tokens(text)) for text in texts]
+        return np.asarray([self._idf[columns].sum() for columns in found], dtype=np.float32)
 
     def scores(self, query: Query) -> NDArray[np.float32]:
         """Return the BM25 score of every text, [n], higher for better; expansions count by their weights."""
@@ -90,41 +246,47 @@ class LexicalIndex:
 
     def scores_of(self, tokens: Sequence[str]) -> NDArray[np.float32]:
         """Return the BM25 score of every text for index tokens; unknown tokens count nothing."""
-        ids = [self._ids[token] for token in tokens if token in self._ids]
-        if not ids or not self.size:
+        columns = self._columns(tokens)
+        if not columns or not self.size:
             return np.zeros(self.size, dtype=np.float32)
-        found: NDArray[np.float32] = self._retriever.get_scores_from_ids(ids)
-        return found[: self.size]
+        found: NDArray[np.float32] = self._retriever.get_scores_from_ids(columns)
+        return found
 
+    def _columns(self, tokens: Sequence[str]) -> list[int]:
+        return [column for token in tokens if (column := self._column(token)) is not None]
 
-class _Packed:
-    """The tokens of texts as numbers, unpacked one text at a time: as lists of words they would fill the memory.
+    def _column(self, token: str) -> int | None:
+        """Return where the postings of a token stand; None where no text holds it."""
+        if token in self._seen:
+            return self._seen[token]
+        key, keys = self._words.key(token), self._postings.keys
+        at = len(keys) if key is None else int(np.searchsorted(keys, key))
+        column = at if at < len(keys) and keys[at] == key else None
+        if len(self._seen) < _COLUMNS_KEPT:
+            self._seen[token] = column
+        return column
 
-    Attributes:
-        ids, vocab: what bm25s asks of a corpus.
-    """
+    def _find_ambiguous(self) -> frozenset[str]:
+        folded_functional = {fold(word.rstrip("12345")) for word in self._function_words}
+        names, bare = self._words.names, self._words.bare
+        written: dict[int, list[int]] = defaultdict(list)
+        for column, key in enumerate(self._singles):
+            if names[bare[key]] in folded_functional:
+                written[bare[key]].append(column)
+        found = set()
+        for folded, columns in written.items():
+            accented = [column for column in columns if self._singles[column] != folded]
+            contents = [c for c in accented if names[self._singles[c]].removeprefix("=") not in self._function_words]
+            all_ = sum(self._times(column) for column in columns if column not in accented)
+            bare_too = all_ > sum(self._times(column) for column in accented)
+            if contents or (bare_too and accented_key(names[folded]) not in self._function_words):
+                found.add(names[folded])
+        return frozenset(found)
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.vocab: dict[str, int] = {}
-        number = self.vocab.setdefault
-        # Without a single word, or a single text, there would be nothing to index: so each text gets one word more.
-        self._texts = [
-            np.fromiter(
-                (number(token, len(self.vocab)) for token in (*index_tokens(text), _EVERYWHERE)), dtype=np.int32
-            )
-            for text in texts or [""]
-        ]
-
-    @property
-    def ids(self) -> "_Packed":
-        """The texts themselves."""
-        return self
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return (numbers.tolist() for numbers in self._texts)
+    def _times(self, column: int) -> int:
+        """Return how often the texts hold a token."""
+        starts = self._postings.starts
+        return int(self._postings.counts[starts[column] : starts[column + 1]].sum(dtype=np.int64))
 
 
 def _bm25s() -> Any:
@@ -146,15 +308,3 @@ def query_tokens(query: Query) -> list[str]:
     ]
     paired = [pair for position, pair in enumerate(pairs(query.folded)) if content[position] or content[position + 1]]
     return [*single, *accented, *paired]
-
-
-def _ambiguous(texts: Sequence[str], function_words: frozenset[str]) -> frozenset[str]:
-    """Folded syllables that stand for a content word in the texts as well as for a function word."""
-    variants = Counter(token for text in texts for token in syllables(text))
-    functional = {word.rstrip("12345") for word in function_words}
-    folded_functional = {fold(word) for word in functional}
-    return frozenset(
-        fold(token)
-        for token in variants
-        if fold(token) in folded_functional and accented_key(token) not in function_words
-    )

@@ -1,9 +1,11 @@
 """Files of knowledge/documents -> Document."""
 
+import graphlib
 import hashlib
+import itertools
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -11,13 +13,23 @@ from typing import Any, TypeVar
 
 import yaml
 
-from knowledge.model import Confidence, Document, DocumentKind, KnowledgeError, Replacement, TextKind
-from knowledge.text import clean
+from knowledge.model import Confidence, Document, DocumentKind, Force, KnowledgeError, Replacement, TextKind
+from knowledge.text import clean, fold
 
 DOCUMENT_NUMBER = re.compile(r"\d{1,4}(?:/\d{4})?-[A-ZĐ][A-Za-zĐđ]{1,5}/[A-ZĐ]{2,8}")
 log = logging.getLogger(__name__)
 _DATE = re.compile(r"(\d{1,2})\s*[/.-]\s*(\d{1,2})\s*[/.-]\s*(\d{4})")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 _UNCONFIRMED = "chưa xác nhận"
+_NOT_STATED = "chưa rõ"
+# What the key 'force' of a registry entry may say.
+FORCES = {
+    "còn hiệu lực": Force.IN_FORCE,
+    "được sửa đổi": Force.AMENDED,
+    "đã được thay thế": Force.SUPERSEDED,
+    "hết hiệu lực": Force.NO_LONGER_IN_FORCE,
+    _NOT_STATED: Force.UNKNOWN,
+}
 E = TypeVar("E", bound=Enum)
 
 
@@ -62,6 +74,8 @@ def load_documents(folder: Path) -> list[Document]:
             log.warning("%s is left out: only .md files and .txt files with a .yaml beside them are read", path.name)
     documents = [load_document(path) for path in paths]
     _refuse_repeats(documents, paths)
+    for error in contradictions(documents, paths):
+        raise error
     return documents
 
 
@@ -92,7 +106,7 @@ def load_document(path: Path) -> Document:
         raise DocumentError(origin, "registry entry must be a list of 'key: value' lines")
     if not clean(text).strip():
         raise DocumentError(path, "is empty: put the document's text into it or remove it")
-    return _to_document(path.stem, origin, entry, clean(text), hashlib.sha256(raw).hexdigest())
+    return to_document(path.stem, origin, entry, clean(text), hashlib.sha256(raw).hexdigest())
 
 
 def _read(path: Path) -> bytes:
@@ -117,7 +131,13 @@ def _split_front_matter(path: Path, text: str) -> tuple[str, str]:
     return found[1], text[found.end() :]
 
 
-def _to_document(document_id: str, path: Path, entry: dict[str, Any], text: str, sha256: str) -> Document:
+def to_document(document_id: str, path: Path, entry: dict[str, Any], text: str, sha256: str) -> Document:
+    """Return the document of a registry entry and a text.
+
+    Raises:
+        DocumentError: the entry lacks something or holds what is not allowed; names the path.
+    """
+
     def text_of(key: str, *, required: bool = True) -> str:
         value = entry.get(key)
         if value is None and not required:
@@ -144,21 +164,34 @@ def _to_document(document_id: str, path: Path, entry: dict[str, Any], text: str,
             allowed = ", ".join(member.value for member in kind)
             raise DocumentError(path, f"registry entry has an unknown '{key}'; allowed: {allowed}") from error
 
-    issued_on = None
-    if entry.get("date") is not None:
+    def day_of(key: str) -> date | None:
+        if entry.get(key) is None:
+            return None
         try:
-            issued_on = date.fromisoformat(str(entry["date"]))
+            return date.fromisoformat(str(entry[key]))
         except ValueError as error:
-            raise DocumentError(path, "registry entry needs 'date' as YYYY-MM-DD") from error
-    return Document(
+            raise DocumentError(path, f"registry entry needs '{key}' as YYYY-MM-DD") from error
+
+    stated = text_of("force", required=False).strip().lower()
+    if stated and stated not in FORCES:
+        raise DocumentError(path, f"registry entry has an unknown 'force'; allowed: {', '.join(FORCES)}")
+    status = text_of("status", required=not stated)
+    if stated and status in ("", _NOT_STATED):
+        status = stated
+    if not all(isinstance(value, str) and value.strip() for value in listed("amended_by")):
+        raise DocumentError(
+            path, "registry entry needs 'amended_by' as a list of texts, such as [\"9-QĐ/TW (5/1/2025)\"]"
+        )
+    amendments = (_replacement(path, clean(value), "amended_by") for value in listed("amended_by"))
+    document = Document(
         id=document_id,
         number=text_of("number", required=False) or None,
         kind=one_of(DocumentKind, "kind"),
         title=text_of("title"),
         issuer=text_of("issuer"),
-        issued_on=issued_on,
-        status=text_of("status"),
-        replaced_by=_replacement(path, text_of("superseded_by", required=False)),
+        issued_on=day_of("date"),
+        status=status,
+        replaced_by=_replacement(path, text_of("superseded_by", required=False), "superseded_by"),
         replaces=text_of("replaces", required=False) or None,
         text_kind=one_of(TextKind, "text_kind"),
         confidence=one_of(Confidence, "confidence"),
@@ -171,17 +204,26 @@ def _to_document(document_id: str, path: Path, entry: dict[str, Any], text: str,
         unchecked_articles=numbers("articles_unverified"),
         metadata_only=bool(entry.get("metadata_only", False)),
         is_plan=bool(entry.get("is_plan", False)),
+        stated_force=FORCES[stated] if stated else None,
+        in_force_from=day_of("in_force_from"),
+        force_basis=text_of("force_basis", required=False) or None,
+        checked_on=day_of("checked_on"),
+        amended_by=tuple(each for each in amendments if each is not None),
     )
+    problem = _contradicts_itself(document)
+    if problem is not None:
+        raise DocumentError(path, problem)
+    return document
 
 
-def _replacement(path: Path, text: str) -> Replacement | None:
+def _replacement(path: Path, text: str, key: str) -> Replacement | None:
     if not text:
         return None
     number = DOCUMENT_NUMBER.search(text)
     try:
         issued_on = parse_date(text)
     except ValueError as error:
-        raise DocumentError(path, "registry entry 'superseded_by' names a day that does not exist") from error
+        raise DocumentError(path, f"registry entry '{key}' names a day that does not exist") from error
     return Replacement(
         text=text,
         number=number[0] if number else None,
@@ -202,3 +244,132 @@ def _refuse_repeats(documents: Iterable[Document], paths: Iterable[Path]) -> Non
             if key in seen:
                 raise DocumentError(path, f"and {seen[key]} are the same document ({key}): keep one of them")
             seen[key] = document.id
+
+
+# --- What was replaced by what --------------------------------------------------------------------------------------
+
+
+def contradictions(documents: Sequence[Document], paths: Sequence[Path]) -> list[DocumentError]:
+    """Return why registry entries cannot stand together: what replaced what goes round, or one denies the other.
+
+    Args:
+        paths: where each of the documents comes from.
+    Returns:
+        an error for each file of such a group, naming all of its files, in the order of the documents.
+    """
+    files = {document.id: path for document, path in zip(documents, paths, strict=True)}
+    found: dict[str, str] = {}
+    for group, problem in [*_rounds(documents), *_denials(documents)]:
+        for document_id in group:
+            others = ", ".join(files[other].name for other in group if other != document_id)
+            found.setdefault(document_id, f"and {others} contradict each other: {problem}")
+    return [DocumentError(files[document.id], found[document.id]) for document in documents if document.id in found]
+
+
+def _rounds(documents: Sequence[Document]) -> Iterator[tuple[list[str], str]]:
+    """Yield the documents that replaced each other in a round, the one with the first id first."""
+    newer: dict[str, set[str]] = {document.id: set() for document in documents}
+    numbered = _by_number(documents)
+    for document in documents:
+        for reference in _replacements_of(document):
+            newer[document.id] |= {other.id for other in _named(reference, numbered) if other is not document}
+        for other in _replaced_by(document, numbered):
+            newer[other.id].add(document.id)
+    while True:
+        try:
+            graphlib.TopologicalSorter(newer).prepare()
+        except graphlib.CycleError as error:
+            group = sorted(set(error.args[1]))
+            yield group, "each is said to have been replaced by the next, correct 'superseded_by' or 'replaces'"
+            newer = {one: others - set(group) for one, others in newer.items() if one not in group}
+        else:
+            return
+
+
+def _denials(documents: Sequence[Document]) -> Iterator[tuple[list[str], str]]:
+    """Yield pairs of which one says that it replaced the other, and the other that it is still in force."""
+    numbered = _by_number(documents)
+    for document in documents:
+        for other in _replaced_by(document, numbered):
+            if other.stated_force in (Force.IN_FORCE, Force.AMENDED):
+                yield (
+                    sorted([document.id, other.id]),
+                    f"{document.id} replaces {other.id}, which says that it is in force: correct 'replaces' or 'force'",
+                )
+
+
+def _contradicts_itself(document: Document) -> str | None:
+    """Return what is wrong between the keys of one registry entry; None where nothing is."""
+    stated, replaced = document.stated_force, document.replaced_by
+    is_replaced = replaced is not None and replaced.confirmed
+    said = next((word for word, force in FORCES.items() if force is stated), "")
+    if stated is Force.SUPERSEDED and not is_replaced:
+        return f"registry entry says 'force: {said}' but not by what: name it in 'superseded_by'"
+    if is_replaced and stated in (Force.IN_FORCE, Force.AMENDED, Force.UNKNOWN):
+        return f"registry entry says 'force: {said}' and names in 'superseded_by' what replaced it: keep one of them"
+    if stated is Force.AMENDED and not document.amended_by:
+        return f"registry entry says 'force: {said}' but not by what: name it in 'amended_by'"
+    if stated is Force.IN_FORCE and document.amended_by:
+        return "registry entry names what changed it in 'amended_by': write 'force: được sửa đổi'"
+    itself = _by_number([document])
+    for key, references in (
+        ("superseded_by", [] if replaced is None else _replacements_of(document)),
+        ("amended_by", [(each.number, each.issued_on, None) for each in document.amended_by]),
+        ("replaces", _names_in(document.replaces or "")),
+    ):
+        if any(_named(reference, itself) for reference in references):
+            return f"registry entry names the document itself in '{key}'"
+    return None
+
+
+# A number, with the date or the year beside it, as far as they are given.
+_Reference = tuple[str | None, date | None, int | None]
+
+
+def _by_number(documents: Sequence[Document]) -> dict[str, list[Document]]:
+    found: dict[str, list[Document]] = {}
+    for document in documents:
+        if document.number is not None:
+            found.setdefault(fold(document.number), []).append(document)
+    return found
+
+
+def _replacements_of(document: Document) -> list[_Reference]:
+    replaced = document.replaced_by
+    return [] if replaced is None else [(replaced.number, replaced.issued_on, None)]
+
+
+def _replaced_by(document: Document, numbered: dict[str, list[Document]]) -> list[Document]:
+    """Return the documents that one says it has replaced; what is not confirmed does not count."""
+    if document.replaces is None or document.replaces.startswith(_UNCONFIRMED):
+        return []
+    found = [other for reference in _names_in(document.replaces) for other in _named(reference, numbered)]
+    return [other for other in found if other is not document]
+
+
+def _named(reference: _Reference, numbered: dict[str, list[Document]]) -> list[Document]:
+    """Return the documents that a reference can mean."""
+    number, issued_on, year = reference
+    same = numbered.get(fold(number), []) if number is not None else []
+    return [
+        document
+        for document in same
+        if (issued_on is None or document.issued_on is None or document.issued_on == issued_on)
+        and (year is None or document.issued_on is None or document.issued_on.year == year)
+    ]
+
+
+def _names_in(text: str) -> list[_Reference]:
+    """Return the numbers that a text names, each with what stands behind it: "80-QĐ/TW (2022); 50-QĐ/TW (2021)"."""
+    references: list[_Reference] = []
+    found = list(DOCUMENT_NUMBER.finditer(text))
+    for number, following in itertools.zip_longest(found, found[1:]):
+        behind = text[number.end() : following.start() if following else None]
+        try:
+            issued_on = parse_date(behind)
+        except ValueError:
+            # A day that does not exist tells nothing; the year may still be right.
+            issued_on = None
+        year = _YEAR.search(behind)
+        references.append((number[0], issued_on, int(year[0]) if year else None))
+    return references

@@ -44,21 +44,24 @@ class Confidence(Enum):
 
 
 class Force(Enum):
-    """Whether a document still holds, as far as the sources tell."""
+    """Whether a document still holds, as far as the sources tell; PERHAPS_REPLACED where a newer one is suspected."""
 
-    NOT_KNOWN_REPLACED = "not_known_replaced"
+    IN_FORCE = "in_force"
+    AMENDED = "amended"
     PERHAPS_REPLACED = "perhaps_replaced"
     SUPERSEDED = "superseded"
+    NO_LONGER_IN_FORCE = "no_longer_in_force"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What took a document's place.
+    """What took a document's place, or changed a part of it.
 
     Attributes:
         text: as the registry entry words it.
         number: "377-QĐ/TW", or None where the entry names no number.
-        issued_on: date of the replacement; None where it is not known to the day.
+        issued_on: its own date; None where it is not known to the day.
         confirmed: False where the sources only show a newer text on the same subject.
     """
 
@@ -79,6 +82,13 @@ class Document:
         cited_in_plan: sections of the plan, as its registry entry names them.
         metadata_only: the store holds no content, only what the plan says of the document.
         is_plan: the province's plan itself.
+        stated_force: what the registry entry says outright; None where it only names what replaced or changed it.
+        in_force_from: the first day on which it held; None where the entry does not say.
+        force_basis: what says whether it holds; None where the entry does not say.
+        checked_on: the day on which somebody last looked that up; None where the entry does not say.
+        amended_by: what changed a part of it, in the order of the entry.
+        version: counts the texts that were loaded under this id, from 1; a text never changes within a version.
+        page_starts: where each page begins in text, in characters, from page 1 on; () where there are no pages.
     """
 
     id: str
@@ -101,20 +111,36 @@ class Document:
     unchecked_articles: frozenset[int] = frozenset()
     metadata_only: bool = False
     is_plan: bool = False
+    version: int = 1
+    page_starts: tuple[int, ...] = ()
+    stated_force: Force | None = None
+    in_force_from: date | None = None
+    force_basis: str | None = None
+    checked_on: date | None = None
+    amended_by: tuple[Replacement, ...] = ()
 
     @property
     def force(self) -> Force:
-        """Whether the document still holds."""
-        if self.replaced_by is None:
-            return Force.NOT_KNOWN_REPLACED
-        return Force.SUPERSEDED if self.replaced_by.confirmed else Force.PERHAPS_REPLACED
+        """Whether the document still holds: what its entry says outright, else what follows from the rest of it."""
+        if self.stated_force is not None and self.stated_force is not Force.UNKNOWN:
+            return self.stated_force
+        if self.replaced_by is not None:
+            return Force.SUPERSEDED if self.replaced_by.confirmed else Force.PERHAPS_REPLACED
+        return Force.AMENDED if self.amended_by else Force.UNKNOWN
 
     @property
     def name(self) -> str:
         """Kind and number: "Quy định 41-QĐ/TW"; a document without a number goes by its short title."""
         if self.number is None or not any(c.isdigit() for c in self.number):
             return self.short_title or self.number or self.title
-        return f"{self.kind.value[0].upper()}{self.kind.value[1:]} {self.number}"
+        return name_of(self.kind, self.number)
+
+
+def name_of(kind: DocumentKind | None, number: str) -> str:
+    """Return kind and number, "Quy định 41-QĐ/TW"; the number alone where it is a name or no kind is known."""
+    if kind is None or not any(c.isdigit() for c in number):
+        return number
+    return f"{kind.value[0].upper()}{kind.value[1:]} {number}"
 
 
 class PassageKind(Enum):
@@ -170,6 +196,7 @@ class Citation:
     place: str
     heading: str
     is_digest: bool
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +279,8 @@ class NoticeKind(Enum):
 
     SUPERSEDED = "superseded"
     PERHAPS_REPLACED = "perhaps_replaced"
+    AMENDED = "amended"
+    NO_LONGER_IN_FORCE = "no_longer_in_force"
     DIGEST = "digest"
     UNCHECKED = "unchecked"
 

@@ -3,8 +3,9 @@
 import logging
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
-from knowledge.chunker import place
+from knowledge.chunker import page_of, place
 from knowledge.lexical import LexicalIndex
 from knowledge.model import Citation, Document, Passage, Quote, TextKind
 from knowledge.query import Query
@@ -22,6 +23,7 @@ DIGEST_SHOWN_WHOLE = 1000
 _LEANS = re.compile(r"(?:việc|về|của|và|với|để|cho|theo|trong|nhất là|kể cả)\b|[“\"(]", re.IGNORECASE)
 _KEPT_SUPPORT = 0.85
 _MOST_CLAUSES = 6
+_STORED_KEPT = 64
 _WORTH_CUTTING = 0.6
 
 
@@ -30,8 +32,9 @@ class Quoter:
 
     def __init__(self, documents: Sequence[Document], lexical: LexicalIndex) -> None:
         self._documents = {document.id: document for document in documents}
+        texts = {document.id: document.text for document in documents}
         # ">" marks the lines of a note; it is no word of it.
-        self._stored = {d.id: collapse(_NOTE.sub("", d.text)) for d in documents}
+        self._stored = lru_cache(maxsize=_STORED_KEPT)(lambda id_: collapse(_NOTE.sub("", texts.get(id_, ""))))
         self._lexical = lexical
 
     def whole(self, passage: Passage) -> Quote | None:
@@ -41,7 +44,7 @@ class Quoter:
     def part(self, passage: Passage, text: str) -> Quote | None:
         """Quote a part of a passage; None if it does not stand in the stored text."""
         words = collapse(text)
-        if not words or words not in self._stored.get(passage.document_id, ""):
+        if not words or words not in self._stored(passage.document_id):
             log.error("quote withheld: passage %s does not stand in its document", passage.id)
             return None
         all_words = collapse(passage.text)
@@ -75,17 +78,19 @@ class Quoter:
         return self.part(passage, head[:cut])
 
     def cite(self, passage: Passage) -> Citation:
-        """Return the citation of a passage."""
+        """Return the citation of a passage, with its page where the document has pages."""
         document = self._documents[passage.document_id]
+        page = page_of(document, passage)
         return Citation(
             passage_id=passage.id,
             document_id=document.id,
             locator=passage.locator,
             document_name=document.short_title or document.name,
             issued_on=document.issued_on,
-            place=place(passage),
+            place=place(passage) if page is None else f"{place(passage)}, trang {page}",
             heading=passage.headings[-1] if passage.headings else "",
             is_digest=document.text_kind is TextKind.DIGEST,
+            version=document.version,
         )
 
     def _focus(self, text: str, query: Query) -> str:

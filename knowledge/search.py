@@ -1,12 +1,11 @@
 """The rankings, fused."""
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from embeddings import cache
 from embeddings.encoder import Encoder
-from embeddings.index import VectorIndex
-from embeddings.late import LateInteraction, has_tokens
-from embeddings.pieces import PieceIndex
 from knowledge.accents import Restorer, load_accents
 from knowledge.calibration import SIGNALS, UNCOVERED_SIGNALS, Calibration, load_calibration
 from knowledge.fusion import weigh
 from knowledge.fuzzy import mended_tokens, near_quote, neighbours
-from knowledge.lexical import LexicalIndex
+from knowledge.indexes import Entry as Entry
+from knowledge.indexes import Indexes, digests, is_whole, keep, kept_indexes, places_of, sources
+from knowledge.lexical import LexicalIndex, index_tokens, query_tokens
 from knowledge.lexicon import Lexicon
 from knowledge.model import Hit
 from knowledge.query import Query, parse_query
@@ -29,27 +27,13 @@ from knowledge.text import fold
 from knowledge.views import View, ViewIndex, nearest_uncovered, ordered
 
 log = logging.getLogger(__name__)
-_FORMAT = "2"
 _MODES = {"bm25", "dense", "hybrid"}
 _NEAR_QUOTE_CANDIDATES = 10
 # Candidates that are compared word by word.
 _CLOSELY = 60
 _FOLDED_KEPT = 2000
+_PARTS_KEPT = 1000
 _DIGITS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is searched: an id, the words, and the headings above them."""
-
-    id: str
-    text: str
-    context: str = ""
-
-    @property
-    def indexed(self) -> str:
-        """What the rankings see."""
-        return f"{self.context}\n{self.text}" if self.context else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +42,6 @@ class Found:
 
     hit: Hit
     signals: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Indexes:
-    """What is built from n entries and kept in a folder."""
-
-    lexical: LexicalIndex
-    vectors: VectorIndex
-    pieces: PieceIndex
-    late: LateInteraction | None
-
-    @classmethod
-    def load(cls, folder: Path, size: int, encoder: Encoder) -> "Indexes":
-        """Return the saved indexes of n entries; see save."""
-        return cls(
-            LexicalIndex.load(folder, size),
-            VectorIndex.load(folder / "vectors.faiss"),
-            PieceIndex.load(folder),
-            LateInteraction.load(encoder, folder) if has_tokens(encoder) else None,
-        )
-
-    def save(self, folder: Path) -> None:
-        """Write the indexes into an existing folder."""
-        self.lexical.save(folder)
-        self.vectors.save(folder / "vectors.faiss")
-        self.pieces.save(folder)
-        if self.late is not None:
-            self.late.save(folder)
 
 
 class Search:
@@ -100,10 +56,12 @@ class Search:
         restorer: Restorer,
         *,
         views: ViewIndex | None = None,
+        viewed: Mapping[str, int] | None = None,
         candidates: int = 50,
         calibration: Calibration | None = None,
     ) -> None:
-        self._entries = entries
+        """Take the indexes of entries and, for passages of views, where their entries stand; else as build_search."""
+        self._entries, self._indexes = entries, indexes
         self._lexical, self._vectors = indexes.lexical, indexes.vectors
         self._pieces, self._late = indexes.pieces, indexes.late
         self._encoder = encoder
@@ -111,20 +69,57 @@ class Search:
         self._restorer = restorer
         self._candidates = candidates
         self._calibration = calibration or load_calibration()
-        self._positions = {entry.id: position for position, entry in enumerate(entries)}
         self._views = views
-        self._folded = lru_cache(maxsize=_FOLDED_KEPT)(lambda position: fold(entries[position].text))
+        self._viewed = viewed or {}
+        # Nobody has written down how a document that was loaded later is asked for: its passages stand for themselves.
+        known = {entry_id.split("/", 1)[0] for entry_id in self._viewed}
+        self._unasked = np.asarray([entry.id.split("/", 1)[0] not in known for entry in entries], dtype=bool)
+        self._folded = lru_cache(maxsize=_FOLDED_KEPT)(lambda position: fold(entries[position].words))
+        self._held = lru_cache(maxsize=_PARTS_KEPT)(lambda text: frozenset(index_tokens(text)))
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What is searched."""
+        return self._entries
 
     @property
     def lexical(self) -> LexicalIndex:
         """The BM25 index, which knows how rare a word is."""
         return self._lexical
 
+    def was_built_with(self, encoder: Encoder, lexicon: Lexicon) -> bool:
+        """Whether an encoder and a lexicon would make the same indexes of the same entries."""
+        same = lexicon.function_words == self._lexicon.function_words
+        return same and encoder.fingerprint == self._encoder.fingerprint
+
+    def updated(self, entries: Sequence[Entry], views: Sequence[View]) -> tuple[Indexes, ViewIndex | None]:
+        """Return what a search over other entries and views needs, as far as possible from what is here."""
+        places = places_of(entries, self._entries)
+        same = self._views is not None and self._views.views == list(views)
+        viewed = self._views if same or not views else ViewIndex.build(views, self._encoder, self._lexicon)
+        return self._indexes.updated(places, entries, self._encoder), viewed if views else None
+
+    @property
+    def encoder(self) -> Encoder:
+        """What turns questions into vectors."""
+        return self._encoder
+
     @property
     def answering(self) -> Mapping[str, float]:
         """The learned model of when a passage answers; see support.VIEWS."""
         kinds = self._calibration
         return kinds.answering if self._views is not None else kinds.answering_without_views
+
+    def save(self, folder: Path) -> None:
+        """Write what was built into a folder, so that build_search finds it there; see indexes.keep.
+
+        Raises:
+            CacheError: the disk is full or the folder cannot be written.
+        """
+        keep(self._indexes, self._entries, self._encoder, self._lexicon, folder)
+        if self._views is not None:
+            beside = _beside(folder)
+            cache.refresh(beside, _views_from(self._views.views, self._encoder, self._lexicon), self._views.save)
 
     def parse(self, text: str) -> Query:
         """Return a question ready for search."""
@@ -170,6 +165,7 @@ class Search:
         if not self._entries or not query.tokens:
             return []
         width = max(self._candidates, k)
+        asked = self._asked(query)
         allowed = None if prior is None else prior > 0
         scores = self._lexical.scores(query) if mode != "dense" else np.zeros(len(self._entries), dtype=np.float32)
         lexical = _best(scores, width, allowed)
@@ -177,13 +173,13 @@ class Search:
         dense = self._dense(vector, width, allowed) if mode != "bm25" else {}
         if mode != "hybrid":
             ranked = sorted((lexical or dense).items(), key=lambda item: (-item[1], item[0]))[:k]
-            return [Found(Hit(self._entries[i].id, score), {}) for i, score in ranked]
+            return [Found(Hit(self._part(i, asked), score), {}) for i, score in ranked]
         viewed = self._views.scores(query, vector) if curated and self._views is not None else {}
         by_view = {
             position: seen
             for entry_id, seen in viewed.items()
             if any(seen)
-            and (position := self._positions.get(entry_id)) is not None
+            and (position := self._viewed.get(entry_id)) is not None
             and (allowed is None or allowed[position])
         }
         fuzzy = self._fuzzy(query, lexical, dense, width, allowed)
@@ -202,18 +198,22 @@ class Search:
         uncovered = dict(zip(UNCOVERED_SIGNALS, nearest_uncovered(viewed), strict=True))
         for name, number in (("view_words", 0), ("view_dense", 1), ("view_late", 2)):
             column[name][:] = [by_view.get(i, nothing)[number] for i in ids]
+        alone = self._unasked[ids] if viewed else np.zeros(len(ids), dtype=bool)
+        column["view_words"][alone] = column["lexical"][alone]
+        column["view_dense"][alone] = np.maximum(column["dense"], column["pieces"])[alone]
         if prior is not None:
             column["prior"][:] = np.log(prior[ids])
         weights = self._calibration.fusion(passages=len(self._entries), views=bool(viewed))
         if self._late is not None:
             close = np.argsort(-weigh(signals, weights), kind="stable")[:_CLOSELY]
             column["late"][close] = self._late.scores(query.asked, [ids[row] for row in close])
+            column["view_late"][alone] = column["late"][alone]
         # Beyond these digits the sums depend on the processor and its threads.
         fused = np.round(weigh(signals, weights), _DIGITS)
         ranked_ids = sorted(range(len(ids)), key=lambda row: (-fused[row], ids[row]))[:k]
         return [
             Found(
-                Hit(self._entries[ids[row]].id, float(fused[row])),
+                Hit(self._part(ids[row], asked), float(fused[row])),
                 {**dict(zip(SIGNALS, signals[row].tolist(), strict=True)), **uncovered},
             )
             for row in ranked_ids
@@ -221,11 +221,25 @@ class Search:
 
     def _dense(self, vector: NDArray[np.float32], width: int, allowed: NDArray[np.bool_] | None) -> dict[int, float]:
         # Entries that are shut out must not use up the places of those that are not.
-        k = width if allowed is None else self._vectors.size
-        ids, similarities = self._vectors.search(vector[None, :], k=k)
-        ranked = zip(ids[0].tolist(), similarities[0].tolist(), strict=True)
-        kept = [(i, s) for i, s in ranked if s > 0 and (allowed is None or allowed[i])]
-        return dict(kept[:width])
+        ids, similarities = self._vectors.search(vector[None, :], k=width, allowed=allowed)
+        return {i: s for i, s in zip(ids[0].tolist(), similarities[0].tolist(), strict=True) if s > 0}
+
+    def _asked(self, query: Query) -> dict[str, float]:
+        """Return how much each index token of a query counts."""
+        asked = {token: self._lexical.idf(token) for token in query_tokens(query)}
+        for expansion in query.expansions:
+            for token in (*expansion.folded, *expansion.pairs):
+                asked.setdefault(token, expansion.weight * self._lexical.idf(token))
+        return asked
+
+    def _part(self, position: int, asked: Mapping[str, float]) -> str:
+        """Return the passage of an entry that holds most of what is asked, rare words counting more; else the first."""
+        entry = self._entries[position]
+        if len(entry.parts) < 2:
+            return entry.id
+        # Added up exactly, so that the order of a set does not matter.
+        covered = [math.fsum(asked[token] for token in self._held(text) & asked.keys()) for _, text in entry.parts]
+        return entry.parts[int(np.argmax(covered))][0]
 
     def _fuzzy(
         self,
@@ -267,99 +281,83 @@ def build_search(
     folder: Path | None = None,
     candidates: int = 50,
     calibration: Calibration | None = None,
+    previous: Search | None = None,
 ) -> Search:
-    """Return a search over entries; with a folder, what was built before is used again if nothing has changed.
+    """Return a search over entries; with a folder, what was built before is used again where nothing has changed.
 
     Args:
         views: other ways in which an entry may be asked for; searched, never shown.
+        previous: a search that answers now and goes on answering: only what has changed since is built, nothing is
+            read from the folder, and nothing written into it (see Search.save).
     Raises:
         CacheError: the folder cannot be written.
     """
     # A query's sums are small: further threads of BLAS wait for the next one busily, and faiss goes without a core.
     threadpool_limits(limits=1, user_api="blas")
-    restorer = Restorer(load_accents(), lexicon.short_forms, lexicon.names)
-
-    def build_indexes() -> Indexes:
-        texts = [entry.indexed for entry in entries]
-        return Indexes(
-            LexicalIndex.build(texts, lexicon.function_words),
-            VectorIndex.build(encoder.encode(texts)),
-            PieceIndex.build(encoder, [(entry.context, entry.text) for entry in entries]),
-            LateInteraction.build(encoder, texts) if has_tokens(encoder) else None,
+    known = _positions_of((view.passage_id for view in views if view.is_covered), entries)
+    asked = ordered([view for view in views if view.passage_id in known or not view.is_covered])
+    if previous is not None and previous.was_built_with(encoder, lexicon):
+        indexes, viewed = previous.updated(entries, asked)
+    else:
+        indexes = (
+            Indexes.build(entries, encoder, lexicon)
+            if folder is None or previous is not None
+            else kept_indexes(entries, encoder, lexicon, folder)
         )
-
-    indexes = _kept(
-        folder,
-        built_from(entries, encoder, lexicon),
-        build_indexes,
-        lambda kept: Indexes.load(kept, len(entries), encoder),
-    )
-    known = {entry.id for entry in entries}
-    asked = [view for view in views if view.passage_id in known or not view.is_covered]
-    viewed = None
-    if asked:
-        viewed = _kept(
-            None if folder is None else folder.with_name(f"{folder.name}-questions"),
-            _sources(((view.passage_id, view.question) for view in ordered(asked)), "questions", encoder, lexicon),
-            lambda: ViewIndex.build(asked, encoder, lexicon),
-            lambda kept: ViewIndex.load(kept, asked, encoder),
-        )
+        viewed = _viewed(asked, encoder, lexicon, folder if previous is None else None) if asked else None
     return Search(
         entries,
         indexes,
         encoder,
         lexicon,
-        restorer,
+        Restorer(load_accents(), lexicon.short_forms, lexicon.names),
         views=viewed,
+        viewed=known,
         candidates=candidates,
         calibration=calibration,
     )
 
 
-class _Savable(Protocol):
-    def save(self, folder: Path) -> None: ...
-
-
-_Kept = TypeVar("_Kept", bound=_Savable)
-
-
-def _kept(
-    folder: Path | None, sources: Mapping[str, str], build: Callable[[], _Kept], load: Callable[[Path], _Kept]
-) -> _Kept:
-    """Return what a folder keeps if it was built from the same sources; else build it, and keep it there."""
-    if folder is not None and _fits(folder, sources):
-        return load(folder)
-    built = build()
-    if folder is not None:
-        cache.refresh(folder, sources, built.save)
-    return built
-
-
-def _fits(folder: Path, sources: Mapping[str, str]) -> bool:
-    changed = cache.differences(folder, sources)
-    if changed:
-        if folder.exists():
-            log.info("%s was built from other %s: building it again", folder.name, " and ".join(changed))
-        return False
-    if not cache.is_intact(folder):
-        log.warning("index in %s is damaged: building it again", folder)
-        return False
-    return True
+def _positions_of(passage_ids: Iterable[str], entries: Sequence[Entry]) -> dict[str, int]:
+    """Return where the entries of some passages stand; those that have none are left out."""
+    wanted = set(passage_ids)
+    if not wanted:
+        return {}
+    # Most documents have no such passage, and most passages of a large store need not be looked at.
+    documents = {passage_id.partition("/")[0] for passage_id in wanted}
+    found: dict[str, int] = {}
+    for at, entry in enumerate(entries):
+        if entry.id.partition("/")[0] in documents:
+            for passage_id in (entry.id, *(part for part, _ in entry.parts)):
+                if passage_id in wanted:
+                    found[passage_id] = at
+    return found
 
 
 def built_from(entries: Sequence[Entry], encoder: Encoder, lexicon: Lexicon) -> dict[str, str]:
     """Return {source: fingerprint} of everything an index depends on."""
-    return _sources(((entry.id, entry.indexed) for entry in entries), "documents", encoder, lexicon)
+    return sources("documents", digests(entries).tobytes(), encoder, lexicon)
 
 
-def _sources(texts: Iterable[tuple[str, str]], name: str, encoder: Encoder, lexicon: Lexicon) -> dict[str, str]:
-    digest = hashlib.sha256()
-    for text_id, text in texts:
-        digest.update(f"{text_id}\0{text}\0".encode())
-    words = hashlib.sha256(" ".join(sorted(lexicon.function_words)).encode())
-    return {
-        "format": _FORMAT,
-        name: digest.hexdigest(),
-        "encoder": encoder.fingerprint,
-        "function words": words.hexdigest()[:16],
-    }
+def _viewed(views: Sequence[View], encoder: Encoder, lexicon: Lexicon, folder: Path | None) -> ViewIndex:
+    """Return the index of views, at least one; with a folder for the entries, it is kept beside it."""
+    if folder is None:
+        return ViewIndex.build(views, encoder, lexicon)
+    beside, from_ = _beside(folder), _views_from(views, encoder, lexicon)
+    changed = cache.differences(beside, from_)
+    if not changed and is_whole(beside):
+        return ViewIndex.load(beside, views, encoder)
+    if changed and beside.exists():
+        log.info("%s was built from other %s: building it again", beside.name, " and ".join(changed))
+    built = ViewIndex.build(views, encoder, lexicon)
+    cache.refresh(beside, from_, built.save)
+    return built
+
+
+def _views_from(views: Sequence[View], encoder: Encoder, lexicon: Lexicon) -> dict[str, str]:
+    texts = "".join(f"{view.passage_id}\0{view.question}\0" for view in views)
+    return sources("questions", texts.encode(), encoder, lexicon)
+
+
+def _beside(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-questions")

@@ -3,8 +3,9 @@
 They help to find, or to refuse, and are never shown.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,54 @@ def still_open(views: Sequence[View], headings: Iterable[str]) -> list[View]:
 
     Whoever loads a regulation on party fees wants questions about them answered from it.
     """
-    lines = [f" {' '.join(syllables(heading))} " for heading in headings]
+    subjects = subjects_of(views)
+    return open_beside(views, subjects.named_in("\n".join(spaced(heading) for heading in headings)))
 
-    def is_open(view: View) -> bool:
-        name = f" {' '.join(syllables(view.passage_id.removeprefix(UNCOVERED)))} "
-        return view.is_covered or not any(name in line for line in lines)
 
-    return [view for view in views if is_open(view)]
+def open_beside(views: Sequence[View], named: Set[str]) -> list[View]:
+    """Return the views without those of a subject that a document names; see Subjects.named_in."""
+    return [view for view in views if view.is_covered or _subject(view) not in named]
+
+
+class Subjects:
+    """Subjects that the documents leave open, to be looked for in what these are called."""
+
+    def __init__(self, subjects: Iterable[str]) -> None:
+        """Take subjects as spaced returns them."""
+        self._by_first: dict[str, list[str]] = {}
+        for subject in subjects:
+            first, _, _ = subject.strip().partition(" ")
+            self._by_first.setdefault(first, []).append(subject)
+
+    def named_in(self, names: str) -> frozenset[str]:
+        """Return the subjects that stand in titles and headings, each spaced, one a line."""
+        # A line's end is no syllable, so that no subject is found across it.
+        begun = self._by_first.keys() & set(names.split())
+        return frozenset(subject for first in begun for subject in self._by_first[first] if subject in names)
+
+
+def subjects_of(views: Sequence[View]) -> Subjects:
+    """Return the subjects of views; the same object for the same subjects."""
+    return _subjects(frozenset(_subject(view) for view in views if not view.is_covered))
+
+
+@lru_cache(maxsize=4)
+def _subjects(subjects: frozenset[str]) -> Subjects:
+    return Subjects(sorted(subjects))
+
+
+@lru_cache(maxsize=5000)
+def _spaced_subject(passage_id: str) -> str:
+    return spaced(passage_id.removeprefix(UNCOVERED))
+
+
+def _subject(view: View) -> str:
+    return _spaced_subject(view.passage_id)
+
+
+def spaced(text: str) -> str:
+    """Return the syllables of a text with a space around each, so that only whole ones are found in it."""
+    return f" {' '.join(syllables(text))} "
 
 
 def ordered(views: Sequence[View]) -> list[View]:
@@ -103,7 +145,11 @@ def ordered(views: Sequence[View]) -> list[View]:
 
 
 class ViewIndex:
-    """A ranking of its own over curated questions, so that short ones do not crowd the passages' own rankings."""
+    """A ranking of its own over curated questions, so that short ones do not crowd the passages' own rankings.
+
+    Attributes:
+        views: in the order of ordered.
+    """
 
     def __init__(
         self,
@@ -114,6 +160,7 @@ class ViewIndex:
         late: LateInteraction | None,
     ) -> None:
         """Take at least one view, in the order of ordered, and what build makes of them."""
+        self.views = list(views)
         owners = [view.passage_id for view in views]
         self._passages = sorted(set(owners))
         # The views of a passage stand next to each other.

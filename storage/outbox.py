@@ -17,6 +17,7 @@ LEASE = timedelta(minutes=2)
 CLAIM = timedelta(seconds=5)
 _REASON_LETTERS = 200
 _INSERT_ROWS = 1000
+FORWARDED = "forwarded"
 
 
 class DeliveryState(Enum):
@@ -36,16 +37,17 @@ class DeliveryState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message to one member about one round; attempts counts the times it was begun to be sent."""
+    """A message to one member, about a round, a forwarded question or neither; attempts: how often it was begun."""
 
     id: int
-    round_id: int
+    round_id: int | None
     member_id: int
     kind: str
     state: DeliveryState
     due_at: datetime
     attempts: int
     reason: str | None
+    forwarded_id: int | None = None
 
 
 class Outbox:
@@ -80,6 +82,36 @@ class Outbox:
             ]
             added += insert_unless_there(self._session, DeliveryRow, rows)
         return added
+
+    def queue_forwarded(self, forwarded_id: int, member_id: int, *, due_at: datetime, expires_at: datetime) -> bool:
+        """Queue a forwarded question to the member who is to read it; false where it was queued before."""
+        row = {
+            "forwarded_id": forwarded_id,
+            "member_id": member_id,
+            "kind": FORWARDED,
+            "state": DeliveryState.QUEUED.value,
+            "due_at": due_at,
+            "expires_at": expires_at,
+            "attempts": 0,
+        }
+        return insert_unless_there(self._session, DeliveryRow, [row]) > 0
+
+    def queue_notice(self, kind: str, member_id: int, *, due_at: datetime, expires_at: datetime) -> bool:
+        """Queue a message that is about no round and no question; false where the member has one of this kind."""
+        if self._session.scalar(select(DeliveryRow.id).filter_by(kind=kind, member_id=member_id).limit(1)):
+            return False
+        self._session.add(
+            DeliveryRow(
+                member_id=member_id,
+                kind=kind,
+                state=DeliveryState.QUEUED.value,
+                due_at=due_at,
+                expires_at=expires_at,
+                attempts=0,
+            )
+        )
+        self._session.flush()
+        return True
 
     def claim(self, worker: str, *, now: datetime, limit: int = 1) -> list[Delivery]:
         """Hold what is due, the longest due first, for one sender alone; what is too old is left alone."""
@@ -215,5 +247,13 @@ def _let_go(reason: str | None) -> dict[str, Any]:
 
 def _to_delivery(row: DeliveryRow) -> Delivery:
     return Delivery(
-        row.id, row.round_id, row.member_id, row.kind, DeliveryState(row.state), row.due_at, row.attempts, row.reason
+        row.id,
+        row.round_id,
+        row.member_id,
+        row.kind,
+        DeliveryState(row.state),
+        row.due_at,
+        row.attempts,
+        row.reason,
+        row.forwarded_id,
     )

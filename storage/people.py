@@ -118,9 +118,10 @@ class People:
         """Return what was set for a cell: its schedule, a committee's decision."""
         return dict(self._session.get_one(CellRow, cell_id, populate_existing=True).settings)
 
-    def settings_of_cells(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return what was set for each cell, by id."""
-        rows = self._session.execute(select(CellRow.id, CellRow.settings).order_by(CellRow.id))
+    def settings_of_cells(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
+        """Return what was set for each cell whose id is greater, by id."""
+        query = select(CellRow.id, CellRow.settings).where(CellRow.id > after).order_by(CellRow.id)
+        rows = self._session.execute(query)
         return [(cell_id, dict(settings)) for cell_id, settings in rows]
 
     def set_in_cell(self, cell_id: int, key: str, value: Any) -> None:
@@ -218,6 +219,10 @@ class People:
             )
             for row in self._session.scalars(select(MemberRow).order_by(MemberRow.id))
         ]
+
+    def names(self) -> list[str]:
+        """Return the names of everybody who is or was on the roster, each once."""
+        return list(self._session.scalars(select(MemberRow.name).distinct()))
 
     def roster_cells(self) -> list[RosterCell]:
         """Return all cells as rosters name them."""

@@ -88,6 +88,10 @@ class Rounds:
         query = select(RoundRow).filter_by(month=month.replace(day=1)).order_by(RoundRow.id)
         return {row.cell_id: _to_round(row) for row in self._session.scalars(query)}
 
+    def cells_of_month(self, month: date) -> frozenset[int]:
+        """Return the cells that have a round in a month."""
+        return frozenset(self._session.scalars(select(RoundRow.cell_id).where(RoundRow.month == month.replace(day=1))))
+
     def latest_month(self, cell_ids: Collection[int]) -> date | None:
         """Return the latest month in which any of some cells has a round; None where none has one."""
         return self._session.scalar(select(func.max(RoundRow.month)).where(RoundRow.cell_id.in_(cell_ids)))

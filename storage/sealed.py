@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.audit import Audit
-from storage.tables import AuditHeadRow, ButtonRow, ItemResponseRow, MessageRow
+from storage.tables import AuditHeadRow, ButtonRow, ForwardedQuestionRow, ItemResponseRow, MessageRow
 from storage.vault import Sealed, Vault
 
 # The kind of the one block of a sealed message, and the action of a sealed button.
@@ -31,13 +31,19 @@ def about_button(button_id: str) -> str:
     return f"button:{button_id}"
 
 
+def about_forwarded(member_id: int, message_id: int) -> str:
+    """Return what a question that a member sends to the secretary belongs to."""
+    return f"member:{member_id} message:{message_id}"
+
+
 class SealedKind(Enum):
-    """What a sealed value is: the end of the audit log, an answer, a message, a button."""
+    """What a sealed value is: the end of the audit log, an answer, a message, a button, a forwarded question."""
 
     AUDIT = "audit"
     ANSWERS = "answers"
     MESSAGES = "messages"
     BUTTONS = "buttons"
+    QUESTIONS = "questions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +123,23 @@ def _button(vault: Vault, row: ButtonRow) -> None:
     row.key_id, row.argument = sealed.key_id, sealed.as_text()
 
 
+def _question(vault: Vault, row: ForwardedQuestionRow) -> None:
+    if row.key_id is None or row.sealed is None:
+        return
+    sealed = vault.reseal(Sealed(row.key_id, row.sealed), about=about_forwarded(row.member_id, row.message_id))
+    row.key_id, row.sealed = sealed.key_id, sealed.data
+
+
 _KEYS: Mapping[SealedKind, InstrumentedAttribute[Any]] = {
     SealedKind.AUDIT: AuditHeadRow.key_id,
     SealedKind.ANSWERS: ItemResponseRow.key_id,
     SealedKind.MESSAGES: cast("InstrumentedAttribute[Any]", MessageRow.key_id),
     SealedKind.BUTTONS: cast("InstrumentedAttribute[Any]", ButtonRow.key_id),
+    SealedKind.QUESTIONS: cast("InstrumentedAttribute[Any]", ForwardedQuestionRow.key_id),
 }
 _RESEAL: Mapping[SealedKind, Callable[[Vault, Any], None]] = {
     SealedKind.ANSWERS: _answer,
     SealedKind.MESSAGES: _message,
     SealedKind.BUTTONS: _button,
+    SealedKind.QUESTIONS: _question,
 }

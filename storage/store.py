@@ -11,9 +11,14 @@ from typing import Any
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
+from storage.approved import ApprovedAnswers
 from storage.audit import Audit
 from storage.confirmations import Confirmations
 from storage.database import insert_unless_there, session
+from storage.feedback import Feedback
+from storage.forwarded import ForwardedQuestions
+from storage.gaps import Gaps
+from storage.jobs import Jobs
 from storage.outbox import Outbox
 from storage.people import People
 from storage.rounds import Rounds
@@ -104,6 +109,8 @@ class Transaction:
 
     Attributes:
         people, rounds, outbox, audit, checklists: the tables of the monthly assessment.
+        jobs: work that is done beside answers.
+        gaps, approved, feedback, forwarded: questions without an answer, and what became of answers and questions.
         sealed: what is encrypted, by key.
     """
 
@@ -116,6 +123,11 @@ class Transaction:
         self.audit = Audit(opened, vault)
         self.sealed = SealedValues(opened, vault)
         self.checklists = Confirmations(opened)
+        self.jobs = Jobs(opened)
+        self.gaps = Gaps(opened)
+        self.approved = ApprovedAnswers(opened)
+        self.feedback = Feedback(opened)
+        self.forwarded = ForwardedQuestions(opened, vault)
 
     def conversation(self, channel: str, chat_id: str, *, now: datetime) -> Conversation:
         """Return the conversation of a chat, begun if it is new, locked until the transaction ends."""
@@ -209,6 +221,21 @@ class Transaction:
         self._session.flush()
         return self._with_buttons([row])[0]
 
+    def rewrite(
+        self, conversation_id: int, message_id: int, blocks: Sequence[tuple[str, str]], *, now: datetime
+    ) -> StoredMessage:
+        """Say one of our messages otherwise, without its buttons; return it."""
+        row = self._session.scalars(select(MessageRow).filter_by(id=message_id, conversation_id=conversation_id)).one()
+        self._session.execute(delete(ButtonRow).where(ButtonRow.message_id == row.id))
+        row.blocks, row.key_id, row.edited_at = [list(block) for block in blocks], None, now
+        self._session.flush()
+        return self._with_buttons([row])[0]
+
+    def edited(self, conversation_id: int, *, since: datetime) -> list[StoredMessage]:
+        """Return our messages that were said otherwise since a time, oldest first."""
+        query = select(MessageRow).where(MessageRow.conversation_id == conversation_id, MessageRow.edited_at >= since)
+        return self._with_buttons(list(self._session.scalars(query.order_by(MessageRow.id))))
+
     def mark_delivered(self, message_id: int, *, now: datetime) -> None:
         """Note that a message reached its channel."""
         change = update(MessageRow).where(MessageRow.id == message_id)
@@ -242,6 +269,12 @@ class Transaction:
     def message(self, conversation_id: int, message_id: int) -> StoredMessage | None:
         """Return a message of this conversation; another chat's message is as good as none."""
         row = self._session.scalar(select(MessageRow).filter_by(id=message_id, conversation_id=conversation_id))
+        return self._with_buttons([row])[0] if row else None
+
+    def incoming(self, conversation_id: int, external_id: str) -> StoredMessage | None:
+        """Return what a person sent in this conversation under the channel's own id; None where nothing is kept."""
+        query = select(MessageRow).filter_by(conversation_id=conversation_id, external_id=external_id, direction="in")
+        row = self._session.scalar(query)
         return self._with_buttons([row])[0] if row else None
 
     def history(self, conversation_id: int, *, after: int = 0, limit: int = 200) -> list[StoredMessage]:

@@ -74,8 +74,12 @@ class MessageRow(Base):
     blocks: Mapped[list[list[str]]] = mapped_column(JSON)
     # Which key has sealed the blocks; none where they stand readable.
     key_id: Mapped[str | None] = mapped_column(String(32))
+    # Somebody has said of our answer whether it helps, and it was counted; see storage/feedback.py.
+    is_judged: Mapped[bool | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When what we had said was last said otherwise.
+    edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ButtonRow(Base):
@@ -91,6 +95,24 @@ class ButtonRow(Base):
     argument: Mapped[str] = mapped_column(Text)
     # Which key has sealed the button; none where it stands readable.
     key_id: Mapped[str | None] = mapped_column(String(32))
+
+
+class JobRow(Base):
+    """Work that was asked for in a chat and is done beside it; `message_id` is the message that tells how far it is."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_state", "state", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    argument: Mapped[dict[str, Any]] = mapped_column(JSON)
+    asked_by: Mapped[str] = mapped_column(String(160))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), index=True)
+    state: Mapped[str] = mapped_column(String(8))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class WantedDocumentRow(Base):
@@ -277,11 +299,16 @@ class DeliveryRow(Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("round_id", "member_id", "kind", name="uq_deliveries_round_member_kind"),
+        UniqueConstraint("forwarded_id", name="uq_deliveries_forwarded"),
         Index("ix_deliveries_state_due", "state", "due_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    # A round, or a question that a member sends to the secretary; neither where there is no round yet.
+    round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id"))
+    forwarded_id: Mapped[int | None] = mapped_column(
+        ForeignKey("forwarded_questions.id", name="fk_deliveries_forwarded")
+    )
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     kind: Mapped[str] = mapped_column(String(32))
     state: Mapped[str] = mapped_column(String(16))
@@ -292,6 +319,63 @@ class DeliveryRow(Base):
     leased_by: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[str | None] = mapped_column(String(200))
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ForwardedQuestionRow(Base):
+    """A question that a member wants the secretary to read, sealed; empty once nobody is to be sent it any more."""
+
+    __tablename__ = "forwarded_questions"
+    __table_args__ = (UniqueConstraint("member_id", "message_id", name="uq_forwarded_member_message"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
+    key_id: Mapped[str | None] = mapped_column(String(32))
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sent_on: Mapped[date] = mapped_column()
+
+
+class GapRow(Base):
+    """A question that the documents did not answer, and how often it was asked on a day; never by whom or when."""
+
+    __tablename__ = "gaps"
+    __table_args__ = (UniqueConstraint("folded", "asked_on", name="uq_gaps_folded_on"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    question: Mapped[str] = mapped_column(String(300))
+    folded: Mapped[str] = mapped_column(String(300))
+    asked_on: Mapped[date] = mapped_column()
+    count: Mapped[int] = mapped_column()
+
+
+class ApprovedAnswerRow(Base):
+    """An answer in a committee member's own words; name and role are those of that day."""
+
+    __tablename__ = "approved_answers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    questions: Mapped[list[str]] = mapped_column(JSON)
+    words: Mapped[str] = mapped_column(Text)
+    passage_id: Mapped[str] = mapped_column(String(300))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    document_version: Mapped[int] = mapped_column()
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    name: Mapped[str] = mapped_column(String(120))
+    role: Mapped[str] = mapped_column(String(250))
+    approved_on: Mapped[date] = mapped_column()
+    withdrawn_on: Mapped[date | None] = mapped_column()
+
+
+class FeedbackRow(Base):
+    """How often on a day an answer that quotes a passage was called good, or not; never by whom."""
+
+    __tablename__ = "feedback"
+
+    passage_id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    document_version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    judged_on: Mapped[date] = mapped_column(primary_key=True)
+    is_good: Mapped[bool] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column()
 
 
 class AuditRow(Base):

@@ -3,7 +3,28 @@ from pathlib import Path
 
 import pytest
 
+from embeddings.encoder import make_encoder
+from knowledge.answer import KnowledgeBase, build_knowledge
+from knowledge.lexicon import load_lexicon
+from knowledge.loader import load_documents
+from knowledge.views import load_views
 from tests.storage.postgres import Postgres, a_postgres
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def plain_knowledge() -> KnowledgeBase:
+    """The documents that ship with the program, without the curated questions, read once for all tests."""
+    documents = load_documents(PROJECT / "knowledge" / "documents")
+    return build_knowledge(documents, make_encoder("bundled"), load_lexicon())
+
+
+@pytest.fixture(scope="session")
+def curated_knowledge() -> KnowledgeBase:
+    """The same with the curated questions, as the program answers."""
+    documents = load_documents(PROJECT / "knowledge" / "documents")
+    return build_knowledge(documents, make_encoder("bundled"), load_lexicon(), views=load_views())
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,14 @@ class DeliveryError(Exception):
         self.retry_after_s = retry_after_s
 
 
+class FileLostError(Exception):
+    """A file that was sent cannot be fetched; `too_large` where the platform hands out no file of its size."""
+
+    def __init__(self, *, too_large: bool = False) -> None:
+        super().__init__("too large" if too_large else "lost")
+        self.too_large = too_large
+
+
 class ChannelError(Exception):
     """A channel cannot start; the message names the setting, port or token and what to do."""
 
@@ -50,4 +58,14 @@ class Channel(Protocol):
 
         Raises:
             DeliveryError: it did not arrive.
+        """
+
+    async def edit(self, chat_id: str, message: StoredMessage) -> None:
+        """Say a message otherwise that was said before, where that can be done; else let it be."""
+
+    async def fetch(self, file_ref: str) -> bytes:
+        """Return a file that came with a message, once.
+
+        Raises:
+            FileLostError: it cannot be had, or not any more.
         """

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from bot.channels.base import DeliveryError
 from bot.gateway import Gateway
+from bot.jobs import Jobs
 from bot.scheduler import EraseOld, QueueDue, Scheduler
 from handlers.messages import IncomingMessage
 from storage.people import Link
@@ -30,13 +31,19 @@ class Console:
     name = "console"
 
     def __init__(
-        self, gateway: Gateway, store: Store, queue: QueueDue | None = None, erase: EraseOld | None = None
+        self,
+        gateway: Gateway,
+        store: Store,
+        queue: QueueDue | None = None,
+        erase: EraseOld | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
-        """Take the gateway and its store, and what is done when the clock is set: see Scheduler."""
+        """Take the gateway, its store, what is done when the clock is set (see Scheduler), and what takes its time."""
         self._gateway = gateway
         self._store = store
         self._queue = queue
         self._erase = erase
+        self._jobs = jobs
         self._now: datetime | None = None
         self._blocked: set[str] = set()
         self._folder: TemporaryDirectory[str] | None = None
@@ -49,6 +56,9 @@ class Console:
                 for message in self._send(_PERSON, text=text):
                     files = "".join(f"\n{path}" for path in self._files(_PERSON, message))
                     out.write(f"{draw(message)}{files}\n\n")
+                    out.flush()
+                for _, message, is_edit in self._work():
+                    out.write("" if is_edit else f"{draw(message)}\n\n")
                 out.flush()
 
     def drive(self, lines: Iterable[str], out: TextIO) -> None:
@@ -90,10 +100,26 @@ class Console:
             case {"user": str(user), "file": str(path)}:
                 if not _is_file(path):
                     raise CommandError(f"no such file: {path[:200]}")
-                sent = self._send(user, file_name=Path(path).name)
+                sent = self._send(user, file_name=Path(path).name, file_ref=path)
             case _:
                 raise CommandError("expected user with text, choose, tap or file; or now, block, unblock")
-        return {"messages": [] if user in self._blocked else [self._told(user, message) for message in sent]}
+        told = [self._told(user, message) for message in sent]
+        # Of a message that was said otherwise several times, the last is enough.
+        worked = {(message.id, is_edit): (who, message, is_edit) for who, message, is_edit in self._work()}
+        told += [_as_json(who, message, [], is_edit=is_edit) for who, message, is_edit in worked.values()]
+        return {"messages": [] if user in self._blocked else told}
+
+    def _work(self) -> list[tuple[str, StoredMessage, bool]]:
+        """Do what was asked for and takes its time; return what was said of it: to whom, and whether again."""
+        said: list[tuple[str, StoredMessage, bool]] = []
+        if self._jobs is not None:
+            while self._jobs.run_next(
+                [self.name],
+                lambda job, message, is_edit: said.append((job.chat_id, message, is_edit)),
+                clock=self._clock,
+            ):
+                pass
+        return said
 
     def _run_due(self) -> list[dict[str, Any]]:
         """Run what is due by the clock; return the messages that reached somebody."""
@@ -150,7 +176,13 @@ class Console:
         return buttons[number - 1].id
 
     def _send(
-        self, user: str, *, text: str = "", button_id: str | None = None, file_name: str | None = None
+        self,
+        user: str,
+        *,
+        text: str = "",
+        button_id: str | None = None,
+        file_name: str | None = None,
+        file_ref: str | None = None,
     ) -> tuple[StoredMessage, ...]:
         message = IncomingMessage(
             channel=self.name,
@@ -160,6 +192,7 @@ class Console:
             sent_at=self._clock(),
             button_id=button_id,
             file_name=file_name,
+            file_ref=file_ref,
         )
         return self._gateway.receive_now(message).replies
 
@@ -182,12 +215,15 @@ def draw(message: StoredMessage) -> str:
     return "\n".join([message.text, *choices])
 
 
-def _as_json(user: str, message: StoredMessage, files: list[dict[str, str]]) -> dict[str, Any]:
+def _as_json(
+    user: str, message: StoredMessage, files: list[dict[str, str]], *, is_edit: bool = False
+) -> dict[str, Any]:
     return {
+        "id": message.id,
         "to": user,
         "text": message.text,
         "choices": [button.label for button in message.buttons],
         "choice_ids": [button.id for button in message.buttons],
-        "edits": None,
+        "edits": message.id if is_edit else None,
         "files": files,
     }

@@ -19,7 +19,7 @@ from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, Invali
 from telegram.error import TimedOut as MaybeDelivered
 from telegram.ext import Application, ApplicationBuilder, BaseUpdateProcessor, TypeHandler
 
-from bot.channels.base import ChannelError, DeliveryError
+from bot.channels.base import ChannelError, DeliveryError, FileLostError
 from bot.config import TelegramConfig
 from bot.gateway import Gateway
 from bot.pace import LIMITS, Pace
@@ -34,6 +34,8 @@ TOKEN_SETTING = "TUSOI_TELEGRAM__TOKEN"
 TEXT_LIMIT = 4096  # UTF-16 code units once the HTML is parsed
 LABEL_LIMIT = 60  # characters; a phone shows about half of that on a line
 BUTTONS_LIMIT = 50  # Telegram refuses large keyboards; further choices are listed and can be typed
+# Messages that may still be edited.
+_REMEMBERED = 500
 POLL_TIMEOUT_S = 25
 READ_TIMEOUT_S = 20  # generous: a send that times out may have arrived, and nobody can tell
 TYPING_TIMEOUT_S = 2
@@ -76,7 +78,13 @@ def to_message(update: Update, *, now: datetime) -> IncomingMessage | None:
     if not text and file_name is None:
         return None
     return IncomingMessage(
-        "telegram", str(message.chat.id), external_id, text, message.date.astimezone(UTC), file_name=file_name
+        "telegram",
+        str(message.chat.id),
+        external_id,
+        text,
+        message.date.astimezone(UTC),
+        file_name=file_name,
+        file_ref=_file_ref(message),
     )
 
 
@@ -87,6 +95,12 @@ def _file_name(message: Message) -> str | None:
     if message.photo:
         return "photo.jpg"
     return getattr(attachment, "file_name", None) or type(attachment).__name__.lower()
+
+
+def _file_ref(message: Message) -> str | None:
+    """Return by which the file of a message is fetched; of a photo, its largest copy; None for what is no file."""
+    file = message.photo[-1] if message.photo else message.document
+    return file.file_id if file is not None else None
 
 
 def is_addressed(message: Message, username: str) -> bool:
@@ -314,6 +328,8 @@ class Telegram:
         self._offset: int | None = None
         self._stopping = asyncio.Event()
         self._sending = _ChatLocks()
+        # Which Telegram message says what of ours was said last; to edit it.
+        self._shown: dict[int, int] = {}
 
     async def start(self) -> None:
         """Check the token and begin to poll; without a network, keep trying in the background.
@@ -383,9 +399,45 @@ class Telegram:
         async with self._sending.of(chat_id):
             for number, part in enumerate(render(message)):
                 # What has begun to arrive is finished: from its first part on it would be heard twice.
-                await self._send(chat_id, part, at_once=is_reply or number > 0)
+                shown = await self._send(chat_id, part, at_once=is_reply or number > 0)
+                self._remember(message.id, shown)
             for number in range(1, len(message.files) + 1):
                 await self._send_file(chat_id, message.id, number)
+
+    async def edit(self, chat_id: str, message: StoredMessage) -> None:
+        """Say a message otherwise that was sent since the start of the program, unless Telegram refuses."""
+        part = render(message)[0]
+        async with self._sending.of(chat_id):
+            message_id = self._shown.get(message.id)
+            if message_id is None:
+                return
+            try:
+                await self._bot().edit_message_text(
+                    part.html, chat_id=chat_id, message_id=message_id, parse_mode=ParseMode.HTML
+                )
+            except TelegramError as error:
+                # What has become of it is said in a message of its own.
+                log.info("telegram: message %s not edited: %s", message.id, _name(error))
+
+    async def fetch(self, file_ref: str) -> bytes:
+        """Return a file that was sent to us, of at most 20 MB.
+
+        Raises:
+            FileLostError: Telegram does not hand it out.
+        """
+        try:
+            file = await self._bot().get_file(file_ref)
+            return bytes(await file.download_as_bytearray())
+        except BadRequest as error:
+            raise FileLostError(too_large="too big" in error.message.lower()) from error
+        except TelegramError as error:
+            raise FileLostError from error
+
+    def _remember(self, our_id: int, shown: int | None) -> None:
+        if shown is not None and our_id:
+            self._shown[our_id] = shown
+            while len(self._shown) > _REMEMBERED:
+                del self._shown[next(iter(self._shown))]
 
     def _build(self, token: str) -> _Application:
         builder = (
@@ -494,8 +546,8 @@ class Telegram:
         except TelegramError as error:
             log.info("telegram: typing not shown: %s", _name(error))
 
-    async def _send(self, chat_id: str, part: Drawn, *, at_once: bool = True) -> None:
-        """Send one Telegram message.
+    async def _send(self, chat_id: str, part: Drawn, *, at_once: bool = True) -> int | None:
+        """Send one Telegram message; return its id there.
 
         Args:
             at_once: somebody waits for it: broadcasts yield, and where Telegram asks to wait it goes right after.
@@ -507,7 +559,7 @@ class Telegram:
             if at_once:
                 self._pace.reply(chat_id, time.monotonic())
             try:
-                await bot.send_message(
+                sent = await bot.send_message(
                     chat_id,
                     part.html if as_html else part.plain,
                     parse_mode=ParseMode.HTML if as_html else None,
@@ -524,7 +576,7 @@ class Telegram:
                 # The library capitalises the first letter of what Telegram says.
                 reason = error.message.lower()
                 if "message is not modified" in reason:
-                    return
+                    return None
                 if not as_html or "can't parse entities" not in reason:
                     raise DeliveryError(f"telegram refused the message: {reason}", permanent=True) from error
                 log.error("telegram: our HTML was refused, sent as plain text")
@@ -532,7 +584,7 @@ class Telegram:
             except TelegramError as error:
                 raise _undelivered(error) from error
             else:
-                return
+                return int(sent.message_id)
 
     async def _send_file(self, chat_id: str, message_id: int, number: int) -> None:
         """Send a file of a message; one that is not for this chat any more is left out."""

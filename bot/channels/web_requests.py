@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import secrets
+from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -118,6 +119,25 @@ async def read_json(request: Request) -> object:
     except (ValueError, RecursionError) as error:
         raise Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD) from error
     return parsed
+
+
+async def read_file(request: Request, into: BinaryIO, *, at_most: int) -> None:
+    """Write the body of a request into a file.
+
+    Raises:
+        Refusal: it is larger than allowed, empty or cut off.
+    """
+    size_bytes = 0
+    try:
+        async for chunk in request.stream():
+            size_bytes += len(chunk)
+            if size_bytes > at_most:
+                raise Refusal(413, texts.FILE_TOO_LARGE)
+            into.write(chunk)
+    except ClientDisconnect as error:
+        raise Refusal(400, texts.MESSAGE_NOT_UNDERSTOOD) from error
+    if not size_bytes:
+        raise Refusal(400, texts.FILE_EMPTY)
 
 
 def downloaded(file: File) -> Response:

@@ -5,11 +5,13 @@ import logging
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,7 +25,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.channels.base import ChannelError
+from bot.channels.base import ChannelError, FileLostError
 from bot.channels.web_requests import (
     LARGEST_ID,
     UNKEEPABLE,
@@ -33,6 +35,7 @@ from bot.channels.web_requests import (
     downloaded,
     is_foreign,
     new_token,
+    read_file,
     read_json,
     refuse,
     set_cookie,
@@ -42,6 +45,7 @@ from bot.channels.webpages import page_routes
 from bot.config import WebConfig
 from bot.gateway import Gateway
 from handlers import texts
+from handlers.feedback import is_answer
 from handlers.files import File
 from handlers.messages import BlockKind, IncomingMessage
 from handlers.pages import links_beside
@@ -53,6 +57,8 @@ PAGE = Path(__file__).with_name("webchat.html")
 HISTORY_LIMIT = 200
 KEEP_ALIVE_S = 30  # longer than the page waits between two looks at the history
 LAST_ANSWERS_S = 15
+LARGEST_FILE_BYTES = 50_000_000
+EDITS_ARE_TOLD = timedelta(minutes=10)
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -68,11 +74,20 @@ class WebChat:
 
     name = "web"
 
-    def __init__(self, config: WebConfig, gateway: Gateway, store: Store) -> None:
+    def __init__(self, config: WebConfig, gateway: Gateway, store: Store, *, thumbs: bool = True) -> None:
+        """Take the gateway and the store that it writes to.
+
+        Args:
+            thumbs: under an answer stand two small buttons to say whether it is of use.
+        """
         self._config = config
         self._gateway = gateway
         self._store = store
         self._page = PAGE.read_text(encoding="utf-8")
+        if not thumbs:
+            self._page = self._page.replace("<body>", '<body data-thumbs="off">')
+        # Files that were sent, until they are fetched; gone when the program ends.
+        self._spool: tempfile.TemporaryDirectory[str] | None = None
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._port = config.port
@@ -81,6 +96,7 @@ class WebChat:
                 Route("/", self._show_page),
                 Route("/api/messages", self._post_message, methods=["POST"]),
                 Route("/api/history", self._show_history),
+                Route("/api/files", self._post_file, methods=["POST"]),
                 Route("/api/files/{message_id:int}/{number:int}", self._show_file),
                 Route("/health", _health),
                 *page_routes(gateway, secure_cookies=config.secure_cookies),
@@ -141,6 +157,25 @@ class WebChat:
         someone who has closed it reads the message at the next visit. There is no push and no receipt.
         """
 
+    async def edit(self, chat_id: str, message: StoredMessage) -> None:
+        """Leave it where the page will find it: what was said otherwise is stored already."""
+
+    async def fetch(self, file_ref: str) -> bytes:
+        """Return a file that was sent to us, once.
+
+        Raises:
+            FileLostError: it was fetched before, or the program has ended since.
+        """
+        path = Path(self._spool.name) / file_ref if self._spool is not None and _NAME.fullmatch(file_ref) else None
+        try:
+            if path is None:
+                raise FileLostError
+            content = await asyncio.to_thread(path.read_bytes)
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise FileLostError from error
+        return content
+
     async def _show_page(self, request: Request) -> Response:
         response = HTMLResponse(self._page)
         self._set_cookie(response, token_of(request) or new_token())
@@ -153,7 +188,10 @@ class WebChat:
         token = known or new_token()
         message = _to_message(await read_json(request), chat_id=chat_id_of(token), now=datetime.now(UTC))
         received = await self._gateway.receive(message)
-        content: dict[str, Any] = {"messages": [_to_json(reply) for reply in received.replies]}
+        content: dict[str, Any] = {
+            "messages": [_to_json(reply) for reply in received.replies],
+            "working": received.begins_work,
+        }
         # An answer without an id was not kept: the same message may be sent again, and the status says so.
         unkept = [reply.text for reply in received.replies if not reply.id]
         if unkept:
@@ -174,8 +212,36 @@ class WebChat:
         token = token_of(request)
         # Longer than any id: cut before it becomes a number that a database, or int(), refuses.
         newest_seen = min(int(after[:12]), LARGEST_ID)
-        messages = await asyncio.to_thread(self._history, chat_id_of(token), newest_seen) if token else []
-        return JSONResponse({"messages": [_to_json(message) for message in messages]})
+        if token is None:
+            return JSONResponse({"messages": [], "edited": [], "working": False, "sends_files": False})
+        return JSONResponse(await asyncio.to_thread(self._history, chat_id_of(token), newest_seen))
+
+    async def _post_file(self, request: Request) -> Response:
+        """Take a file from who may send one; from others nothing is kept."""
+        token = token_of(request)
+        name, external_id = unquote(request.headers.get("x-file-name", "")), request.headers.get("x-message-id", "")
+        # No form of another site can set these headers.
+        if is_foreign(request) or token is None or not name or not _NAME.fullmatch(external_id):
+            raise Refusal(403, texts.FOREIGN_PAGE)
+        chat_id, now = chat_id_of(token), datetime.now(UTC)
+        if not await asyncio.to_thread(self._gateway.takes_files, self.name, chat_id, now=now):
+            raise Refusal(403, texts.NO_FILES)
+        if self._spool is None:
+            self._spool = tempfile.TemporaryDirectory(prefix="tu-soi-files-")
+        ref = new_token()
+        path = Path(self._spool.name) / ref
+        try:
+            with path.open("wb") as file:
+                await read_file(request, file, at_most=LARGEST_FILE_BYTES)
+        except (Refusal, OSError):
+            path.unlink(missing_ok=True)
+            raise
+        message = IncomingMessage(self.name, chat_id, external_id, "", now, file_name=name[:200], file_ref=ref)
+        received = await self._gateway.receive(message)
+        if not received.begins_work:
+            path.unlink(missing_ok=True)
+        content = {"messages": [_to_json(reply) for reply in received.replies], "working": received.begins_work}
+        return JSONResponse(content, background=BackgroundTask(self._note_delivered, received.replies))
 
     async def _show_file(self, request: Request) -> Response:
         token = token_of(request)
@@ -188,10 +254,21 @@ class WebChat:
     def _file(self, chat_id: str, message_id: int, number: int) -> File | None:
         return self._gateway.file_of(self.name, chat_id, message_id, number, now=datetime.now(UTC))
 
-    def _history(self, chat_id: str, after: int) -> list[StoredMessage]:
+    def _history(self, chat_id: str, after: int) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        messages, edited, is_working = list[StoredMessage](), list[StoredMessage](), False
         with self._store.transaction() as transaction:
             conversation = transaction.find_conversation(self.name, chat_id)
-            return transaction.history(conversation.id, after=after, limit=HISTORY_LIMIT) if conversation else []
+            if conversation is not None:
+                messages = transaction.history(conversation.id, after=after, limit=HISTORY_LIMIT)
+                edited = transaction.edited(conversation.id, since=now - EDITS_ARE_TOLD)
+                is_working = transaction.jobs.is_under_way(conversation.id)
+        return {
+            "messages": [_to_json(message) for message in messages],
+            "edited": [_to_json(message) for message in edited if message.id <= after],
+            "working": is_working,
+            "sends_files": self._gateway.takes_files(self.name, chat_id, now=now),
+        }
 
     async def _note_delivered(self, replies: Sequence[StoredMessage]) -> None:
         for reply in replies:
@@ -288,6 +365,7 @@ def _to_json(message: StoredMessage) -> dict[str, Any]:
             for number, (name, _) in enumerate(message.files, start=1)
         ],
         "buttons": [{"id": button.id, "label": button.label} for button in message.buttons],
+        "thumbs": is_answer(message),
         "links": [{"label": label, "url": url} for label, url in links_beside(message.buttons)],
         "created_at": message.created_at.isoformat(),
     }

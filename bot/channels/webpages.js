@@ -60,7 +60,8 @@ function fill(element, words) {
 function addFiles(parent, files, label) {
   (files || []).forEach((file) => {
     const kind = /\.(\w+)$/.exec(file.name);
-    addLink(parent, label((KINDS[kind ? kind[1] : ""] || file.name)), file.url, "small").setAttribute("download", file.name);
+    const words = file.label || label(KINDS[kind ? kind[1] : ""] || file.name);
+    addLink(parent, words, file.url, "small").setAttribute("download", file.name);
   });
 }
 function clear(element) { while (element.firstChild) element.removeChild(element.firstChild); }

@@ -1,4 +1,4 @@
-"""Our pages beside the chat: the checklist at /tu-danh-gia, the secretary's at /bi-thu; both speak to one address."""
+"""Our pages beside the chat: /tu-danh-gia, /bi-thu, which both speak to one address, and the documents at /van-ban."""
 
 import asyncio
 import re
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from bot.channels.documents_page import DocumentsPage
 from bot.channels.web_requests import (
     LARGEST_ID,
     UNKEEPABLE,
@@ -26,14 +27,14 @@ from bot.channels.web_requests import (
 from bot.gateway import Gateway
 from handlers import texts
 from handlers.page_command import CommandNotUnderstood
-from handlers.pages import CHECKLIST_PATH, SECRETARY_PATH
+from handlers.pages import CHECKLIST_PATH, DOCUMENTS_PATH, SECRETARY_PATH
 
 FOLDER = Path(__file__).parent
 PAGES = {CHECKLIST_PATH: "checklist.html", SECRETARY_PATH: "secretary.html"}
 
 FILES = "/api/pages/{kind}/files/{number:int}"
 
-_PART = re.compile(r"/\* ([a-z]+\.(?:css|js)) \*/\n")
+_PART = re.compile(r"(?:/\* ([a-z]+\.(?:css|js)) \*/|<!-- ([a-z-]+\.html) -->)\n")
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -82,10 +83,11 @@ def page_routes(gateway: Gateway, *, secure_cookies: bool) -> list[Route]:
         return downloaded(made)
 
     pages = [Route(path, shown(read_page(name))) for path, name in PAGES.items()]
+    pages.append(Route(DOCUMENTS_PATH, DocumentsPage(gateway, read_page("documents.html")).show))
     return [*pages, Route("/api/pages/{kind}", act, methods=["POST"]), Route(FILES, give_file)]
 
 
 def read_page(name: str) -> str:
-    """Return a page with the styles and scripts put in where it names them."""
+    """Return a page with the styles, the scripts and what all pages have alike put in where it names them."""
     page = (FOLDER / name).read_text(encoding="utf-8")
-    return _PART.sub(lambda found: (FOLDER / found[1]).read_text(encoding="utf-8"), page)
+    return _PART.sub(lambda found: (FOLDER / (found[1] or found[2])).read_text(encoding="utf-8"), page)

@@ -37,7 +37,12 @@ paper              -           own_cell    -           -              -         
 own_readers        own         -           -           -              -              -
 audit              -           -           -           -              cells_below    anywhere
 checklists         -           -           -           -              -              anywhere
+documents          -           -           -           -              -              anywhere
 rounds             -           -           own_cell    -              -              -
+gaps               -           -           -           anywhere       -              anywhere
+approved           -           -           -           anywhere       -              -
+feedback           -           -           -           -              -              anywhere
+forwarded          -           -           chosen      -              -              -
 """
 ROLES = [
     Role.MEMBER,

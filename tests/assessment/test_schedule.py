@@ -19,6 +19,7 @@ from assessment.schedule import (
     RoundState,
     Schedule,
     closes_at,
+    due_day_ends_at,
     due_on,
     due_reminders,
     extended,
@@ -351,9 +352,20 @@ def test_what_was_missed_gives_way_to_what_comes_later_today() -> None:
     assert heard(march(23, 9)) == [(1, "reminder-2")]
 
 
-def test_the_last_reminder_missed_still_comes_in_the_grace() -> None:
-    assert heard(march(26)) == [(1, "reminder-0")]
-    assert heard(march(28, 20, 59)) == [(1, "reminder-0")]
+def test_the_last_reminder_missed_comes_later_on_the_due_day_and_not_after_it() -> None:
+    assert heard(march(25, 8, 59)) == []
+    assert heard(march(25, 20, 59)) == [(1, "reminder-0")]
+    assert heard(march(26)) == []
+    assert heard(march(28, 20, 59)) == []
+
+
+def test_who_never_heard_of_the_round_hears_nothing_after_the_due_day() -> None:
+    assert heard(march(26), schedule=Schedule(opening_day=5, due_day=25, reminder_days=())) == []
+
+
+def test_due_day_ends_at_midnight_or_when_the_round_was_closed_before() -> None:
+    assert due_day_ends_at(a_round()) == march(26, 0)
+    assert due_day_ends_at(a_round(closed_at=march(22))) == march(22)
 
 
 def test_a_closed_round_reminds_nobody() -> None:

@@ -3,19 +3,13 @@ from pathlib import Path
 import pytest
 
 from assessment.model import Role
-from embeddings.encoder import make_encoder
-from knowledge.answer import KnowledgeBase, build_knowledge
-from knowledge.lexicon import load_lexicon
-from knowledge.loader import load_documents
+from knowledge.answer import KnowledgeBase
 from tests.bot.pages import AN, BINH, CUONG, DUNG, Hamlet, token_of
-
-PROJECT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="session")
-def documents() -> KnowledgeBase:
-    loaded = load_documents(PROJECT / "knowledge" / "documents")
-    return build_knowledge(loaded, make_encoder("bundled"), load_lexicon())
+def documents(plain_knowledge: KnowledgeBase) -> KnowledgeBase:
+    return plain_knowledge
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ NAMES = [
     "configuration",
     "database",
     "documents",
+    "library",
     "model",
     "questions",
     "index",
@@ -100,7 +101,7 @@ def test_an_index_of_other_documents_is_not_well_and_says_what_to_do(tmp_path: P
 
 def test_a_database_that_is_none_is_not_well(tmp_path: Path) -> None:
     (tmp_path / "tu-soi.db").write_text("Kính gửi chi bộ.\n" * 100, encoding="utf-8")
-    assert unwell(findings(a_config(tmp_path))) == ["database", "keys", "audit"]
+    assert unwell(findings(a_config(tmp_path))) == ["database", "checklists", "keys", "audit"]
 
 
 def test_an_unreachable_postgresql_is_not_well_and_its_password_does_not_show(tmp_path: Path) -> None:
@@ -204,3 +205,32 @@ def test_values_of_older_keys_are_counted_and_those_of_a_lost_one_are_not_well(t
     found = findings(config)
     assert "2 values are sealed with its keys: put it back" in found["keys"].detail
     assert not config.key_file.exists(), "a look makes no key"
+
+
+def test_version_that_answers_is_told_and_a_text_that_was_changed_by_hand_is_not_well(tmp_path: Path) -> None:
+    config = a_config(tmp_path)
+    assert findings(config)["library"].detail == "no version yet: made at the first start"
+    build_knowledge_base(config)
+    assert findings(config)["library"].detail.startswith("version 1 of ")
+    path = next((tmp_path / "library" / "texts").iterdir())
+    path.write_text(path.read_text(encoding="utf-8").replace("đảng", "đoàn"), encoding="utf-8")
+    finding = findings(config)["library"]
+    assert not finding.ok
+    assert path.name in finding.detail
+
+
+def test_folder_that_has_changed_since_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    shutil.copytree(PROJECT / "knowledge" / "documents", folder)
+    config = a_config(tmp_path / "data", DOCUMENTS__FOLDER=str(folder))
+    build_knowledge_base(config)
+    (folder / "69-qd-tw-2022.md").unlink()
+    assert "reload --dry-run" in findings(config)["library"].detail
+
+
+def test_checklist_that_an_admin_confirmed_waits_for_nobody(tmp_path: Path) -> None:
+    config = a_config(tmp_path / "data")
+    assert findings(config)["checklists"].detail == "2 versions, 1 to be confirmed by an admin"
+    with open_store(config).transaction() as transaction:
+        transaction.checklists.confirm("207-qd-tw-2026", 1, by="chat:1", on=NOW.date())
+    assert findings(config)["checklists"].detail == "2 versions, 0 to be confirmed by an admin"

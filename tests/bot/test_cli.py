@@ -103,7 +103,7 @@ def test_an_answer_has_the_agreed_keys_and_types(asked: subprocess.CompletedProc
     assert hits
     plan = (DOCUMENTS / "ke-hoach-ket-luan-21.txt").read_text(encoding="utf-8-sig")
     for hit in hits:
-        assert hit.keys() == {"passage_id", "document", "locator", "citation", "quote", "score"}
+        assert hit.keys() == {"passage_id", "document", "locator", "version", "citation", "quote", "score"}
         assert hit["passage_id"] == f"{hit['document']}/{hit['locator']}"
         assert isinstance(hit["score"], float)
         assert hit["citation"]
@@ -183,6 +183,10 @@ def test_documents_are_listed_each_once(tmp_path: Path) -> None:
     old = documents["41-qd-tw-2021"]
     assert (old["number"], old["date"], old["force"], old["loaded"]) == ("41-QĐ/TW", "2021-11-03", "superseded", True)
     assert old["replaced_by"]
+    new = documents["377-qd-tw-2025"]
+    assert (new["issued_on"], new["force"], new["force_from"]) == ("2025-10-08", "unknown", "2025-10-08")
+    assert (new["basis"], new["checked_on"], new["version"], new["loaded"]) == (None, None, 1, True)
+    assert new["passages"] > 0
     assert all(re.fullmatch(r"[0-9a-f]{64}", document["sha256"]) for document in documents.values())
 
 
@@ -193,7 +197,7 @@ def test_reload_counts_what_it_found_and_leaves_an_index_behind(tmp_path: Path) 
     assert counts["documents"] == len({path.stem for path in DOCUMENTS.iterdir()})
     assert counts["passages"] > 100
     assert (tmp_path / "index" / "manifest.json").is_file()
-    assert {path.name for path in tmp_path.iterdir()} == {"index", "index-questions"}
+    assert {path.name for path in tmp_path.iterdir()} == {"index", "index-questions", "library"}
 
 
 # --- Misuse -------------------------------------------------------------------------------------------------------
@@ -271,7 +275,7 @@ def test_an_index_that_does_not_fit_is_built_again_and_answers_as_before(
     assert (index / "vectors.faiss").read_bytes() == vectors
     manifests = [json.loads((folder / "manifest.json").read_text("utf-8")) for folder in (index, data_dir / "index")]
     assert manifests[0]["built_from"] == manifests[1]["built_from"]
-    assert {path.name for path in tmp_path.iterdir()} == {"index", "index-questions"}
+    assert {path.name for path in tmp_path.iterdir()} == {"index", "index-questions", "library"}
 
 
 # --- run ----------------------------------------------------------------------------------------------------------

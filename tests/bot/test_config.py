@@ -67,7 +67,7 @@ def test_relative_paths_count_from_the_folder_of_the_file(tmp_path: Path, monkey
     config = load_config(Path("../config.yaml"), {})
     assert config.data_dir == tmp_path / "d"
     assert config.documents.folder == tmp_path / "texts"
-    assert config.documents.incoming.resolve() == tmp_path.parent / "in"
+    assert config.documents.tray.resolve() == tmp_path.parent / "in"
     assert load_config(Path("../config.yaml"), {"TUSOI_DATA_DIR": "e"}).data_dir == tmp_path / "e"
 
 

@@ -82,6 +82,7 @@ def test_a_message_has_the_agreed_keys(console: Console) -> None:
     [answer] = drive(console, {"user": "u1", "text": "chọn"})
     [message] = answer["messages"]
     assert message == {
+        "id": message["id"],
         "to": "u1",
         "text": "«Đoạn»\n— mục 2.2",
         "choices": ["Một", "Hai"],

@@ -1,5 +1,9 @@
 """The rule of how fast a channel may be written to, by a clock that the test moves."""
 
+import random
+from collections.abc import Iterator
+from heapq import heappop, heappush
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,6 +105,54 @@ def test_broadcast_leaves_room_while_people_are_answered_and_takes_it_back_after
     moments = broadcast(pace, 400)
     assert most_in_a_window([at for at in moments if 1 < at < TALK_S]) == 25
     assert most_in_a_window([at for at in moments if at > TALK_S + 1]) == 30
+
+
+def sent_with_jitter(pace: Pace, count: int, lateness: Iterator[float]) -> list[float]:
+    """Let a broadcast go as the scheduler does, on a clock that wakes its tasks late; return when messages went.
+
+    Every 50 ms those that may go within the next 80 are begun; each wakes at its moment or a little later, looks
+    whether it may go now, and else sleeps again.
+    """
+    begun, went, now, flying = 0, list[float](), 0.0, list[tuple[float, float, str]]()
+    while len(went) < count:
+        while begun < count and len(flying) < 10 and (at := pace.next_at(f"chat-{begun}", now)) <= now + 0.08:
+            pace.take(f"chat-{begun}", at)
+            heappush(flying, (at + next(lateness), at, f"chat-{begun}"))
+            begun += 1
+        now += 0.05
+        while flying and flying[0][0] <= now:
+            wakes_at, at, chat = heappop(flying)
+            wait_s = pace.wait_s(wakes_at)
+            if wait_s > 0:
+                heappush(flying, (wakes_at + wait_s + next(lateness), at, chat))
+            else:
+                pace.went(chat, at, wakes_at)
+                went.append(wakes_at)
+    return went
+
+
+@pytest.mark.parametrize(("mostly_s", "seldom_s", "least"), [(0.0, 0.0, 0.99), (0.002, 0.03, 0.99), (0.01, 0.2, 0.9)])
+def test_messages_that_go_late_are_never_too_many_in_a_second(mostly_s: float, seldom_s: float, least: float) -> None:
+    """Late by mostly_s at most, one in twenty by seldom_s; the rate stays near the allowed one all the same."""
+    chance = random.Random(7)
+
+    def lateness() -> Iterator[float]:
+        while True:
+            yield chance.uniform(0, seldom_s if chance.random() < 0.05 else mostly_s)
+
+    moments = sent_with_jitter(Pace(Limits(30)), 1200, lateness())
+    assert most_in_a_window(moments) <= 30
+    assert 1199 / (moments[-1] - moments[0]) > least * 30
+
+
+def test_reply_that_went_counts_for_a_message_whose_moment_has_come() -> None:
+    pace = Pace(Limits(2, per_chat_s=0))
+    pace.take(AN, 0.0)
+    pace.went(AN, 0.0, 0.2)
+    pace.reply(BINH, 0.9)
+    assert pace.wait_s(1.0) == pytest.approx(0.2, abs=0.01)
+    assert pace.wait_s(1.3) == 0.0
+    assert Pace().wait_s(1.0) == 0.0
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,6 +1,7 @@
 """The secretary's page over HTTP, with a real database and the real documents."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -28,6 +29,50 @@ async def test_secretary_sees_who_and_why_by_name(hamlet: Hamlet) -> None:
         assert page["months"][-1]["handed_in"] == 1
         assert "reading" not in page
         assert (await secretary.get(page["files"][0]["url"])).content[:2] == b"PK"
+
+
+async def test_page_says_which_version_and_who_may_not_have_heard(hamlet: Hamlet) -> None:
+    round_id, now = hamlet.open(), datetime.now(UTC)
+    with hamlet.store.transaction() as transaction:
+        hour = timedelta(hours=1)
+        transaction.outbox.queue(round_id, "opened", [hamlet.ids[AN]], due_at=now - hour, expires_at=now + hour)
+        [claimed] = transaction.outbox.claim("worker", now=now)
+        transaction.outbox.begin([claimed.id], "worker", now=now)
+        transaction.outbox.unknown(claimed.id, "worker", "timed out", now=now)
+    async with hamlet.visitor(token_of("b")) as secretary:
+        shown = (await do(secretary, "secretary", "look"))["round"]
+    assert shown["unheard"]["names"] == [AN]
+    assert shown["unheard"]["reason"] == "Chưa rõ đã nhận được tin"
+    assert "37-qd-tw-2021, bản 1" in shown["form"]
+    assert "10 điều chưa đối chiếu văn bản chính thức" in shown["form"]
+
+
+async def test_roll_ups_are_links_and_the_committees_table_is_the_committees(hamlet: Hamlet) -> None:
+    hamlet.add("Hoàng Văn Ủy", Role.COMMITTEE_MEMBER)
+    hamlet.enrol("Hoàng Văn Ủy", token_of("c"))
+    async with hamlet.visitor(token_of("c")) as committee:
+        assert (await do(committee, "secretary", "look"))["text"].startswith("Việc này chỉ bí thư")
+    hamlet.open()
+    async with hamlet.visitor(token_of("b")) as secretary, hamlet.visitor(token_of("c")) as committee:
+        files = (await do(secretary, "secretary", "look"))["files"]
+        labels = [file["label"] for file in files]
+        assert labels[:2] == [None, None]
+        assert [label.rpartition(" ")[0].split("/")[0].split(" ")[:3] for label in labels[2:]] == [
+            ["Tổng", "hợp", "quý"],
+            ["Tổng", "hợp", "năm"],
+        ]
+        for file in files:
+            assert (await secretary.get(file["url"])).content[:2] == b"PK"
+        page = await do(committee, "secretary", "look")
+        assert page["screen"] == "nothing"
+        assert "tải bảng các chi bộ" in page["text"]
+        # A roll-up of the own cell holds numbers, which are a committee's, too.
+        tables = [file for file in page["files"] if file["label"].startswith("Bảng các chi bộ")]
+        assert [file["name"].rpartition(".")[2] for file in tables] == ["xlsx", "docx"]
+        for file in tables:
+            assert (await committee.get(file["url"])).content[:2] == b"PK"
+    async with hamlet.visitor(token_of("a")) as member:
+        assert (await do(member, "secretary", "look"))["files"] == []
 
 
 async def test_reading_what_is_reported_is_noted_and_shows_only_that(hamlet: Hamlet) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import AsyncMock, patch
@@ -17,7 +18,7 @@ from pydantic import SecretStr
 from telegram import Update
 
 from bot.channels import telegram
-from bot.channels.base import ChannelError, DeliveryError
+from bot.channels.base import ChannelError, DeliveryError, FileLostError
 from bot.channels.telegram import LABEL_LIMIT, TEXT_LIMIT, Drawn, Telegram, is_addressed, render, to_message
 from bot.config import TelegramConfig
 from bot.gateway import Gateway
@@ -322,6 +323,16 @@ def history(database_url: str, chat_id: int) -> list[str]:
     return kept
 
 
+def stored(database_url: str, chat_id: int) -> list[StoredMessage]:
+    """Return the messages of a chat as they are kept."""
+    engine = open_database(database_url)
+    with Store(engine, a_vault()).transaction() as transaction:
+        conversation = transaction.find_conversation("telegram", str(chat_id))
+        kept = transaction.history(conversation.id) if conversation else []
+    engine.dispose()
+    return kept
+
+
 def last_buttons(server: TelegramServer, chat_id: int) -> list[tuple[str, str]]:
     rows = server.sent(chat_id)[-1]["reply_markup"]["inline_keyboard"]
     return [(button["text"], button["callback_data"]) for row in rows for button in row]
@@ -460,6 +471,54 @@ async def test_an_answer_makes_the_broadcast_yield(server: TelegramServer, datab
         await server.text(AN, "chào")
         await server.wait_for_sent(AN, 1)
         assert pace.next_at("1", began) > began + 0.9
+
+
+async def test_a_message_is_said_otherwise_in_its_place(server: TelegramServer, database_url: str) -> None:
+    async with running(server, database_url) as channel:
+        await server.text(AN, "chào")
+        [answer] = await server.wait_for_sent(AN, 1)
+        [_, ours] = stored(database_url, AN)
+        await channel.edit(str(AN), replace(ours, blocks=(("text", "Đang thử <câu hỏi> mẫu: 3/61."),)))
+        edited = [entry for entry in server.transcripts[AN] if entry["method"] == "editMessageText"]
+        assert [(entry["message_id"], entry["text"]) for entry in edited] == [
+            (answer["message_id"], "Đang thử <câu hỏi> mẫu: 3/61.")
+        ]
+        # The same again is no error, and neither is what Telegram does not know any more.
+        await channel.edit(str(AN), replace(ours, blocks=(("text", "Đang thử <câu hỏi> mẫu: 3/61."),)))
+        await channel.edit(str(AN), replace(ours, id=ours.id + 1000))
+    assert len(server.sent(AN)) == 1
+
+
+async def test_a_file_that_was_sent_is_fetched_and_one_too_large_is_said_to_be(
+    server: TelegramServer, database_url: str
+) -> None:
+    seen: list[IncomingMessage] = []
+
+    def note(message: IncomingMessage, _conversation: Conversation, _transaction: Transaction) -> list[Reply]:
+        seen.append(message)
+        return [say("đã nhận")]
+
+    engine = open_database(database_url)
+    config = TelegramConfig(
+        token=SecretStr(TOKEN), base_url=server.base_url, base_file_url=server.base_url.replace("/bot", "/file/bot")
+    )
+    channel = Telegram(config, Gateway(Store(engine, a_vault()), note))
+    await channel.start()
+    try:
+        await server.file(AN, "quy định.docx", b"PK quy dinh")
+        await server.file(AN, "lon.pdf", b"x", size=30 * 2**20)
+        await server.wait_for_sent(AN, 2)
+        assert [message.file_name for message in seen] == ["quy định.docx", "lon.pdf"]
+        assert await channel.fetch(seen[0].file_ref or "") == b"PK quy dinh"
+        with pytest.raises(FileLostError) as too_large:
+            await channel.fetch(seen[1].file_ref or "")
+        assert too_large.value.too_large
+        with pytest.raises(FileLostError) as unknown:
+            await channel.fetch("nobody-knows")
+        assert not unknown.value.too_large
+    finally:
+        await channel.stop()
+        engine.dispose()
 
 
 async def test_closing_does_not_wait_out_a_flood(server: TelegramServer, database_url: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from assessment.model import ItemAnswer
 from bot.channels.web_requests import COOKIE, MAX_BODY_BYTES, chat_id_of
+from bot.channels.webpages import PAGES, read_page
 from handlers.checklist_page import NOTE_CHARACTERS
 from storage.rounds import StoredAnswer
 from tests.bot.pages import AN, CUONG, DUNG, GROUPS, HOSTILE, Hamlet, do, fill_in, token_of
@@ -431,3 +432,18 @@ async def test_browsers_chat_is_who_the_page_knows(hamlet: Hamlet) -> None:
         with hamlet.store.transaction() as transaction:
             linked = transaction.people.member_of("web", chat_id_of(client.cookies[COOKIE]))
         assert linked == hamlet.ids[DUNG]
+
+
+@pytest.mark.parametrize("name", PAGES.values())
+def test_what_all_pages_have_alike_is_put_in_once(name: str) -> None:
+    page = read_page(name)
+    for part in (
+        '<meta charset="utf-8">',
+        '<link rel="icon"',
+        'class="home"',
+        'id="larger"',
+        'id="stage"',
+        "<noscript>",
+    ):
+        assert page.count(part) == 1, part
+    assert "<!-- webpages" not in page

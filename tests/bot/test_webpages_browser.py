@@ -97,6 +97,9 @@ async def go_through(finger: Finger) -> None:
 
 async def check_screen(page: Page) -> None:
     """Check what holds for every screen: it fits, it can be hit, it can be read, and everything has a name."""
+    # A screen that is being drawn anew is looked at when it stands.
+    await page.wait_for_load_state("networkidle")
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
     controls = ", ".join(f"{tag}:visible" for tag in ("button", "a", "summary", "input", "textarea"))
     for control in await page.locator(controls).all():

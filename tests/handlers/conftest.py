@@ -12,14 +12,11 @@ from assessment.loader import load_checklists
 from assessment.model import Role
 from bot.channels.console import Console
 from bot.gateway import Gateway
-from embeddings.encoder import make_encoder
 from handlers.reminders import queue_some
 from handlers.retention import erase_old
 from handlers.router import handle, make_file
 from handlers.services import Options, Services
-from knowledge.answer import KnowledgeBase, build_knowledge
-from knowledge.lexicon import load_lexicon
-from knowledge.loader import load_documents
+from knowledge.answer import KnowledgeBase
 from storage.database import migrate, open_database
 from storage.store import Store
 from tests.storage.builders import a_vault
@@ -115,9 +112,8 @@ class Village:
 
 
 @pytest.fixture(scope="session")
-def knowledge() -> KnowledgeBase:
-    documents = load_documents(PROJECT / "knowledge" / "documents")
-    return build_knowledge(documents, make_encoder("bundled"), load_lexicon())
+def knowledge(plain_knowledge: KnowledgeBase) -> KnowledgeBase:
+    return plain_knowledge
 
 
 @pytest.fixture

@@ -163,6 +163,22 @@ def test_answer_is_changed_until_the_due_date_and_then_no_more(cell: Village) ->
     assert cell.answers("an", NOVEMBER)[5] == NONE
 
 
+def test_handing_in_again_says_when_it_was_handed_in_first(cell: Village) -> None:
+    nothing_to_report(cell, "an")
+    assert "19 điều, ngày 05/11/2026. Sửa được" in cell.choose("an", "Xác nhận nộp")
+    cell.set_clock(datetime(2026, 11, 10, 2, tzinfo=UTC))
+    cell.say("an", "sửa điều 12")
+    cell.choose("an", "Có biểu hiện")
+    cell.choose("an", "Báo cáo")
+    yes = cell.choice_ids["an"][0]
+    said = cell.choose("an", "Xác nhận nộp")
+    assert (
+        "19 điều, nộp ngày 05/11/2026, sửa và xác nhận lại ngày 10/11/2026. Sửa được đến hết ngày 30/11/2026." in said
+    )
+    cell.set_clock(AFTER_DUE)
+    assert "không sửa được nữa" in cell.tap("an", yes)
+
+
 def test_late_response_is_taken_in_the_grace_and_marked(cell: Village) -> None:
     cell.set_clock(AFTER_DUE)
     nothing_to_report(cell, "an")

@@ -75,6 +75,20 @@ def test_committee_sees_how_each_round_stands_and_no_name(commune: Village) -> N
     assert commune.choices["uy"] == ["Số liệu từng điều", "Xuất bảng Excel/Word"]
 
 
+def test_report_of_a_cell_without_a_round_tells_each_what_they_can_do(commune: Village) -> None:
+    said = commune.say("uy", "báo cáo")
+    assert "mở kỳ" not in said
+    assert "gõ “các chi bộ” để xem bảng các chi bộ" in said
+    a_cell(commune, "Chi bộ 4", {})
+    commune.choose("uy", "Xuất bảng")
+    assert sorted(commune.files["uy"]) == ["docx", "xlsx"]
+    assert "gõ “mở kỳ”" in commune.say("binh", "báo cáo")
+    commune.add("pho", "Vũ Văn Phó", Role.DEPUTY_SECRETARY)
+    commune.enrol("pho")
+    said = commune.say("pho", "tiến độ")
+    assert "Khi bí thư mở kỳ, đồng chí gõ “tiến độ” để xem" in said
+
+
 def test_late_and_closed_rounds_are_told_apart(commune: Village) -> None:
     a_cell(commune, "Chi bộ 4", waiting=1)
     commune.set_clock(datetime(2026, 12, 1, 2, tzinfo=UTC))

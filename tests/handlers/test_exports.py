@@ -22,7 +22,10 @@ OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
 AFTER_DUE = datetime(2026, 12, 1, 2, tzinfo=UTC)
 NONE, PRESENT = StoredAnswer(ItemAnswer.NONE), StoredAnswer(ItemAnswer.PRESENT)
 CHECKLIST = ("37-qd-tw-2021", 1)
-FORM = "Mẫu 37-qd-tw-2021, bản 1, theo Quy định 37-QĐ/TW, đã được thay bằng 207-QĐ/TW"
+FORM = (
+    "Mẫu 37-qd-tw-2021, bản 1, theo Quy định 37-QĐ/TW, đã được thay bằng 207-QĐ/TW; 10 điều chưa đối chiếu văn bản "
+    "chính thức"
+)
 
 
 @pytest.fixture
@@ -123,6 +126,43 @@ def test_month_comes_as_workbook_and_document_with_who_handed_in_and_why_not(cel
     ) in said
     assert "Chưa nêu số liệu từng điều" in said
     assert "mẫu 37-qd-tw-2021, bản 1 · lập ngày 05/11/2026" in said
+
+
+def test_version_that_an_admin_confirmed_says_so_on_every_paper(village: Village) -> None:
+    village.add("binh", "Trần Thị Bình", Role.SECRETARY, Role.COMMITTEE_MEMBER)
+    village.enrol("binh")
+    with village.store.transaction() as transaction:
+        transaction.checklists.confirm("207-qd-tw-2026", 1, by="chat:9", on=date(2026, 11, 3))
+    village.say("binh", "mở kỳ")
+    village.choose("binh", "Xác nhận")
+    hand_in(village, "binh", current(village), {})
+    confirmed = "207-QĐ/TW; chưa đối chiếu văn bản chính thức; quản trị xác nhận ngày 03/11/2026"
+    for asked in ("xuất", "tổng hợp quý", "tổng hợp năm", "xuất bảng", "bản của tôi"):
+        village.say("binh", asked)
+        assert confirmed in words(village.files["binh"]["docx"]), asked
+    with village.store.transaction() as transaction:
+        transaction.checklists.withdraw("207-qd-tw-2026", 1)
+    village.say("binh", "xuất")
+    said = words(village.files["binh"]["docx"])
+    assert "chưa đối chiếu văn bản chính thức" in said
+    assert "quản trị xác nhận" not in said
+
+
+def test_note_beside_a_reported_item_stands_in_the_papers_and_others_do_not(cell: Village) -> None:
+    reported = StoredAnswer(ItemAnswer.PRESENT, is_reported=True, note="=1+1 đã nói sai ở cuộc họp")
+    kept = StoredAnswer(ItemAnswer.PRESENT, note="chuyện riêng")
+    hand_in(cell, "an", current(cell), {12: reported, 18: kept})
+    hand_in(cell, "dung", current(cell), {3: StoredAnswer(ItemAnswer.PRESENT, is_reported=True)})
+    cell.say("binh", "xuất")
+    sheet = rows(load_workbook(cell.files["binh"]["xlsx"])["Báo cáo với chi bộ"])
+    assert sheet[0][4] == "Đồng chí ghi thêm"
+    assert [(row[1], row[2], row[4]) for row in sheet[1:]] == [
+        ("Nguyễn Văn An", "Điều 12", "=1+1 đã nói sai ở cuộc họp"),
+        ("Phạm Thị Dung", "Điều 3", None),
+    ]
+    said = words(cell.files["binh"]["docx"])
+    assert "=1+1 đã nói sai ở cuộc họp" in said
+    assert "chuyện riêng" not in said
 
 
 def test_page_is_a4(cell: Village) -> None:

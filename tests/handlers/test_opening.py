@@ -1,5 +1,6 @@
 """Rounds that open by themselves: when, how often, and who hears of it."""
 
+import asyncio
 import itertools
 import logging
 import threading
@@ -14,10 +15,12 @@ from assessment.loader import load_checklists
 from assessment.model import Checklist, Role
 from assessment.schedule import Schedule, local_day
 from assessment.schedule_settings import parse_schedule
+from bot.scheduler import Scheduler
 from handlers.reminders import queue_some
 from handlers.schedules import next_opening, schedule_of, set_schedule
 from storage.outbox import Delivery, DeliveryState
-from storage.store import Store
+from storage.people import Link
+from storage.store import Store, StoredMessage
 from tests.handlers.conftest import Village
 
 # Each try has a cell of its own.
@@ -265,6 +268,63 @@ def test_without_a_usable_checklist_nothing_opens_until_there_is_one(
     assert caplog.text.count("no checklist may be used") == 1
     wake(cell.store, hanoi(11, 21))
     assert months(cell) == [date(2026, 11, 1)]
+
+
+def notices(village: Village) -> list[str]:
+    """Return what waits to be said that is about no round, by kind."""
+    with village.store.transaction() as transaction:
+        claimed = transaction.outbox.claim("test", now=hanoi(11, 20, 12), limit=50)
+        return [each.kind for each in claimed if each.round_id is None]
+
+
+def test_secretary_hears_once_a_month_that_no_checklist_may_be_used(cell: Village) -> None:
+    unchecked = {key: each for key, each in CHECKLISTS.items() if not each.is_checked}
+    told = list[str]()
+
+    async def send(link: Link, message: StoredMessage) -> None:
+        told.append(f"{link.chat_id}: {message.text}")
+
+    for at in (hanoi(11, 20, 8), hanoi(11, 20, 9), hanoi(11, 21, 8)):
+        wake(cell.store, at, unchecked)
+        asyncio.run(Scheduler(cell.store, send).run_due(at))
+    [said] = told
+    assert said.startswith("binh: Đã đến lịch mở kỳ tháng 11/2026 của Chi bộ 3, nhưng chưa có bảng tự đánh giá nào")
+    wake(cell.store, hanoi(12, 20, 8), unchecked)
+    asyncio.run(Scheduler(cell.store, send).run_due(hanoi(12, 20, 8)))
+    assert "tháng 12/2026" in told[1]
+    assert len(told) == 2
+
+
+def test_nobody_hears_that_a_checklist_is_missing_once_the_round_is_open(cell: Village) -> None:
+    unchecked = {key: each for key, each in CHECKLISTS.items() if not each.is_checked}
+    wake(cell.store, hanoi(11, 20, 8), unchecked)
+    assert notices(cell) == ["no-checklist-2026-11"]
+    wake(cell.store, hanoi(11, 20, 9))
+    assert months(cell) == [date(2026, 11, 1)]
+    told = cell.set_clock(hanoi(11, 20, 13))
+    assert "chưa có bảng" not in "".join(told.values())
+    assert "mở kỳ tự đánh giá" in told["binh"]
+
+
+def test_many_cells_open_a_few_in_a_transaction(cell: Village) -> None:
+    ids = []
+    with cell.store.transaction() as transaction:
+        people = transaction.people
+        organization = people.add_organization("Đảng bộ xã An Bình")
+        for number in range(20):
+            ids.append(people.add_cell(organization, f"Chi bộ {100 + number}"))
+            people.add_member(ids[-1], f"Người {number}")
+            set_schedule(transaction, ids[-1], TWENTIETH, now=cell.now)
+    after: int | None = 0
+    opened = list[int]()
+    while after is not None and len(opened) < 10:
+        with cell.store.transaction() as transaction:
+            after = queue_some(transaction, now=hanoi(11, 20, 8), checklists=CHECKLISTS, after=after)
+            opened.append(len(transaction.rounds.cells_of_month(date(2026, 11, 1))))
+    assert opened[:3] == [8, 16, 21]
+    assert after is None
+    with cell.store.transaction() as transaction:
+        assert transaction.rounds.cells_of_month(date(2026, 11, 1)) == {cell.cell, *ids}
 
 
 def test_cells_schedule_says_when_its_members_are_reminded(cell: Village) -> None:

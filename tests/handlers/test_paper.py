@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
 
 from assessment.model import ItemAnswer, Response, Role
 from handlers.paper_line import LineNotTaken, Marks, Problem, from_text, looks_like_marks, read_marks
@@ -146,6 +147,89 @@ def test_line_may_be_typed_again_before_it_is_confirmed(cell: Village) -> None:
     cell.say("pho", "có 7")
     cell.choose("pho", "Xác nhận")
     assert [n for n, given in cell.answers("cuong", NOVEMBER).items() if given != NONE] == [7]
+
+
+def test_paper_is_put_right_until_the_due_date_and_what_was_there_is_kept(cell: Village) -> None:
+    asked(cell)
+    said = cell.say("pho", "có 3; báo cáo 3")
+    assert "sửa được đến hết ngày 30/11/2026" in said
+    cell.choose("pho", "Xác nhận")
+    before = response_of(cell, "cuong")
+    said = cell.choose("pho", "Sửa phiếu này")
+    assert "tôi không hiện lại nội dung cũ" in said
+    assert "điều 3." not in said
+    assert "Có biểu hiện: điều 7" in cell.say("pho", "có 7; báo cáo 7")
+    first = cell.choice_ids["pho"][0]
+    said = cell.choose("pho", "Xác nhận")
+    assert "Đã ghi nhận phần sửa phiếu giấy của đồng chí Lê Văn Cường" in said
+    assert "sửa 2 điều ngày 05/11/2026. Bản cũ vẫn được lưu" in said
+    after = response_of(cell, "cuong")
+    assert before is not None
+    assert after is not None
+    assert (after.submitted_on, after.receipt, after.entered_by) == (
+        before.submitted_on,
+        before.receipt,
+        before.entered_by,
+    )
+    assert [n for n, given in cell.answers("cuong", NOVEMBER).items() if given != NONE] == [7]
+    with cell.store.transaction() as transaction:
+        [november] = transaction.rounds.of_cell(cell.cell)
+        history = transaction.rounds.history(november.id, cell.ids["cuong"])
+        assert transaction.audit.entries(about=f"round:{november.id} member:{cell.ids['cuong']}")[-1].action == (
+            "correct paper"
+        )
+    assert [given.answer for given in history[3]] == [ItemAnswer.PRESENT, ItemAnswer.NONE]
+    # Pressed again, an older correction changes nothing, whatever came since.
+    cell.say("pho", "sửa phiếu")
+    cell.choose("pho", "Lê Văn Cường")
+    cell.say("pho", "có 9")
+    cell.choose("pho", "Xác nhận")
+    assert "không nhập đè" in cell.tap("pho", first)
+    assert [n for n, given in cell.answers("cuong", NOVEMBER).items() if given != NONE] == [9]
+    cell.say("binh", "xuất")
+    sheet = load_workbook(cell.files["binh"]["xlsx"])["Tình hình nộp phiếu"]
+    assert "Đã nộp (phiếu giấy, đã sửa)" in [row[2] for row in sheet.iter_rows(values_only=True)]
+
+
+def test_correction_that_changes_nothing_says_so(cell: Village) -> None:
+    asked(cell)
+    cell.say("pho", "có 3")
+    cell.choose("pho", "Xác nhận")
+    cell.choose("pho", "Sửa phiếu này")
+    cell.say("pho", "có 3")
+    assert "đã đúng như vậy" in cell.choose("pho", "Xác nhận")
+
+
+def test_paper_is_put_right_no_more_after_the_due_date(cell: Village) -> None:
+    asked(cell)
+    cell.choose("pho", "Không có điều nào")
+    cell.choose("pho", "Xác nhận")
+    cell.choose("pho", "Sửa phiếu này")
+    cell.say("pho", "có 3")
+    yes = cell.choice_ids["pho"][0]
+    cell.set_clock(datetime(2026, 12, 1, 2, tzinfo=UTC))
+    said = cell.tap("pho", yes)
+    assert "không nhập đè" in said
+    assert "Sửa phiếu này" not in said
+    assert "không có phiếu giấy đã nhập nào sửa được" in cell.say("pho", "sửa phiếu")
+    assert cell.answers("cuong", NOVEMBER)[3] == NONE
+
+
+@pytest.mark.parametrize("user", ["binh", "an"])
+def test_only_the_deputy_puts_papers_right(cell: Village, user: str) -> None:
+    assert "việc của phó bí thư" in cell.say(user, "sửa phiếu")
+
+
+def test_what_a_member_handed_in_alone_is_never_put_right(cell: Village) -> None:
+    with cell.store.transaction() as transaction:
+        [november] = transaction.rounds.of_cell(cell.cell)
+        for number in range(1, 20):
+            transaction.rounds.answer(november.id, cell.ids["cuong"], number, NONE)
+        transaction.rounds.submit(november.id, cell.ids["cuong"], on=date(2026, 11, 5))
+    cell.say("pho", "nhập phiếu")
+    said = cell.say("pho", "Lê Văn Cường")
+    assert "đã được nộp ngày 05/11/2026" in said
+    assert "Sửa phiếu này" not in said
 
 
 def test_leaving_it_keeps_nothing(cell: Village) -> None:

@@ -105,10 +105,14 @@ def test_nothing_is_said_after_the_round_is_over(cell: Village) -> None:
 class Channel:
     """A channel that does with each message what a test says."""
 
-    def __init__(self, *errors: DeliveryError | type[BaseException] | None) -> None:
-        self._errors, self.sent = list(errors), list[str]()
+    def __init__(self, *errors: DeliveryError | None, crashes: bool = False) -> None:
+        self._errors, self.sent, self._crashes = list(errors), list[str](), crashes
 
     async def __call__(self, link: Link, _message: StoredMessage) -> None:
+        if self._crashes:
+            # The program stops here; what this was waiting for never comes.
+            asyncio.get_running_loop().stop()
+            await asyncio.Event().wait()
         error = self._errors.pop(0) if self._errors else None
         if error is not None:
             raise error
@@ -147,10 +151,26 @@ def test_message_that_never_arrives_is_given_up_with_its_reason(cell: Village) -
     assert set(states(cell, "opened").values()) == {DeliveryState.FAILED}
 
 
+def test_last_days_reminder_that_waited_is_not_sent_once_the_day_is_over(cell: Village) -> None:
+    channel = Channel()
+    wake(cell, channel, cell.now)
+    busy = Channel(*[DeliveryError("429", permanent=False, retry_after_s=20 * 3600)] * 3)
+    assert wake(cell, busy, LAST_DAY) == 0
+    assert wake(cell, channel, LAST_DAY + timedelta(hours=22)) == 0
+    assert set(states(cell, "reminder-0").values()) == {DeliveryState.TOO_OLD}
+
+
+def test_program_that_starts_late_on_the_last_day_reminds_on_it(cell: Village) -> None:
+    channel = Channel()
+    wake(cell, channel, cell.now)
+    assert wake(cell, channel, LAST_DAY + timedelta(hours=9)) == 3
+    assert set(states(cell, "reminder-0").values()) == {DeliveryState.SENT}
+
+
 def test_message_in_flight_at_a_crash_is_shown_as_unknown_and_not_sent_again(cell: Village) -> None:
-    channel = Channel(KeyboardInterrupt)
-    with pytest.raises(KeyboardInterrupt):
-        wake(cell, channel, cell.now)
+    channel = Channel()
+    with pytest.raises(RuntimeError, match="stopped before"):
+        wake(cell, Channel(crashes=True), cell.now)
     # The three went out together.
     assert set(states(cell, "opened").values()) == {DeliveryState.SENDING}
     assert wake(cell, channel, cell.now) == 0

@@ -1,25 +1,11 @@
-from pathlib import Path
-
-import pytest
-
-from embeddings.encoder import make_encoder
 from handlers import texts
 from handlers.browse import open_documents, open_outline, press
 from handlers.messages import BlockKind, Button, Reply
 from handlers.question import answer_question, from_topic, paged, to_topic
 from handlers.services import Services
-from knowledge.answer import KnowledgeBase, build_knowledge
-from knowledge.lexicon import load_lexicon
-from knowledge.loader import load_documents
+from knowledge.answer import KnowledgeBase
 from knowledge.model import Topic
 from knowledge.text import collapse
-
-DOCUMENTS = Path(__file__).parent.parent.parent / "knowledge" / "documents"
-
-
-@pytest.fixture(scope="module")
-def knowledge() -> KnowledgeBase:
-    return build_knowledge(load_documents(DOCUMENTS), make_encoder("bundled"), load_lexicon())
 
 
 def ask(knowledge: KnowledgeBase, question: str) -> Reply:

@@ -1,13 +1,10 @@
 import pytest
 
-from embeddings.encoder import make_encoder
-from knowledge.answer import KnowledgeBase, build_knowledge
+from knowledge.answer import KnowledgeBase
 from knowledge.lexicon import Lexicon, load_lexicon
-from knowledge.loader import load_documents
 from knowledge.model import Document, Passage
 from knowledge.structure import Outline
-from knowledge.views import load_views
-from tests.knowledge.builders import DOCUMENTS, PLAN
+from tests.knowledge.builders import PLAN
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +13,9 @@ def lexicon() -> Lexicon:
 
 
 @pytest.fixture(scope="session")
-def knowledge(lexicon: Lexicon) -> KnowledgeBase:
+def knowledge(curated_knowledge: KnowledgeBase) -> KnowledgeBase:
     """The documents that ship with the program, read once."""
-    return build_knowledge(load_documents(DOCUMENTS), make_encoder("bundled"), lexicon, views=load_views())
+    return curated_knowledge
 
 
 @pytest.fixture(scope="session")

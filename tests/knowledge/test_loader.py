@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from knowledge.answer import KnowledgeBase
-from knowledge.loader import DocumentError, load_document, load_documents, parse_date
+from knowledge.loader import DocumentError, contradictions, load_document, load_documents, parse_date
 from knowledge.model import Document, DocumentKind, Force, TextKind
 from tests.knowledge.builders import DOCUMENTS, PLAN, a_file, an_entry
 
@@ -62,7 +62,7 @@ def test_what_replaced_a_document(
 
 @pytest.mark.parametrize("id", ["21-kl-tw-2021", "26-nq-tw-2018", "217-qd-tw-2013", "377-qd-tw-2025", PLAN])
 def test_a_document_without_successor_is_not_known_replaced(knowledge: KnowledgeBase, id: str) -> None:
-    assert knowledge.documents[id].force is Force.NOT_KNOWN_REPLACED
+    assert knowledge.documents[id].force is Force.UNKNOWN
 
 
 def test_articles_that_were_not_compared_are_known(knowledge: KnowledgeBase) -> None:
@@ -301,3 +301,154 @@ def test_day_that_does_not_exist_is_an_error() -> None:
 def test_store_is_read_the_same_way_every_time(knowledge: KnowledgeBase) -> None:
     again: list[Document] = load_documents(DOCUMENTS)
     assert again == list(knowledge.documents.values())
+
+
+# --- whether a document still holds -----------------------------------------------------------------------------
+
+OLD = '"1-QĐ/TW"'
+NEW = '"2-QĐ/TW"'
+
+
+@pytest.mark.parametrize(
+    ("written", "keys", "force"),
+    [
+        ("còn hiệu lực", {}, Force.IN_FORCE),
+        ("Còn hiệu lực", {"superseded_by": '"chưa xác nhận (xem 2-QĐ/TW)"'}, Force.IN_FORCE),
+        ("được sửa đổi", {"amended_by": '["2-QĐ/TW (5/1/2025)"]'}, Force.AMENDED),
+        ("đã được thay thế", {"superseded_by": NEW}, Force.SUPERSEDED),
+        ("hết hiệu lực", {}, Force.NO_LONGER_IN_FORCE),
+        ("hết hiệu lực", {"superseded_by": NEW}, Force.NO_LONGER_IN_FORCE),
+        ("chưa rõ", {}, Force.UNKNOWN),
+        ("chưa rõ", {"superseded_by": '"chưa xác nhận (xem 2-QĐ/TW)"'}, Force.PERHAPS_REPLACED),
+        ("null", {"amended_by": '["2-QĐ/TW"]'}, Force.AMENDED),
+        ("null", {}, Force.UNKNOWN),
+    ],
+)
+def test_force_is_what_the_entry_says(tmp_path: Path, written: str, keys: dict[str, str], force: Force) -> None:
+    assert load_document(a_file(tmp_path, "a.md", force=written, **keys)).force is force
+
+
+def test_validity_comes_with_its_first_day_its_basis_and_when_it_was_checked(tmp_path: Path) -> None:
+    document = load_document(
+        a_file(
+            tmp_path,
+            "a.md",
+            force="được sửa đổi",
+            in_force_from="2021-03-01",
+            force_basis='"Công báo số 7"',
+            checked_on='"2026-11-02"',
+            amended_by='["9-QĐ/TW (5/1/2025)", "Quyết định của Ban Bí thư"]',
+        )
+    )
+    assert (document.in_force_from, document.force_basis) == (date(2021, 3, 1), "Công báo số 7")
+    assert document.checked_on == date(2026, 11, 2)
+    assert [(each.number, each.issued_on) for each in document.amended_by] == [
+        ("9-QĐ/TW", date(2025, 1, 5)),
+        (None, None),
+    ]
+
+
+def test_entry_that_says_nothing_of_validity_has_none(tmp_path: Path) -> None:
+    document = load_document(a_file(tmp_path, "a.md"))
+    assert (document.in_force_from, document.force_basis, document.checked_on) == (None, None, None)
+    assert (document.amended_by, document.stated_force) == ((), None)
+
+
+@pytest.mark.parametrize("status", [None, '"chưa rõ"'])
+def test_force_stands_in_for_a_status_that_nobody_wrote(tmp_path: Path, status: str | None) -> None:
+    assert load_document(a_file(tmp_path, "a.md", status=status, force="hết hiệu lực")).status == "hết hiệu lực"
+
+
+def test_what_ships_says_no_more_than_its_sources_do(knowledge: KnowledgeBase) -> None:
+    stated = {d.id: d.stated_force for d in knowledge.documents.values() if d.stated_force}
+    assert {id for id, force in stated.items() if force is Force.IN_FORCE} == {
+        "07-ct-tw-2026",
+        "207-qd-tw-2026",
+        "24-nq-tw-2026",
+    }
+    assert knowledge.documents["377-qd-tw-2025"].in_force_from == date(2025, 10, 8)
+    assert [d.id for d in knowledge.documents.values() if d.checked_on] == []
+
+
+def test_unknown_force_is_refused_with_those_that_are_allowed(tmp_path: Path) -> None:
+    problem = refused(a_file(tmp_path, "a.md", force="bãi bỏ"))
+    assert "'force'" in problem
+    for word in ("còn hiệu lực", "được sửa đổi", "đã được thay thế", "hết hiệu lực", "chưa rõ"):
+        assert word in problem
+
+
+@pytest.mark.parametrize("key", ["in_force_from", "checked_on"])
+@pytest.mark.parametrize("written", ['"8/10/2025"', '"2025-13-01"', "tháng 9"])
+def test_wrong_day_of_validity_is_named(tmp_path: Path, key: str, written: str) -> None:
+    assert f"'{key}' as YYYY-MM-DD" in refused(a_file(tmp_path, "a.md", **{key: written}))
+
+
+@pytest.mark.parametrize("written", ['"9-QĐ/TW"', "[9]", '[""]', "[{a: b}]"])
+def test_amendments_that_are_no_list_of_texts_are_refused(tmp_path: Path, written: str) -> None:
+    assert "'amended_by'" in refused(a_file(tmp_path, "a.md", amended_by=written))
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"force": "đã được thay thế"}, "'superseded_by'"),
+        ({"force": "đã được thay thế", "superseded_by": '"chưa xác nhận (xem 2-QĐ/TW)"'}, "'superseded_by'"),
+        ({"force": "còn hiệu lực", "superseded_by": NEW}, "'superseded_by'"),
+        ({"force": "được sửa đổi", "amended_by": '["3-QĐ/TW"]', "superseded_by": NEW}, "'superseded_by'"),
+        ({"force": "chưa rõ", "superseded_by": NEW}, "'superseded_by'"),
+        ({"force": "được sửa đổi"}, "'amended_by'"),
+        ({"force": "còn hiệu lực", "amended_by": '["3-QĐ/TW"]'}, "force: được sửa đổi"),
+        ({"superseded_by": OLD}, "the document itself in 'superseded_by'"),
+        ({"superseded_by": '"1-QĐ/TW (3/2/2021)"'}, "the document itself in 'superseded_by'"),
+        ({"replaces": '"9-QĐ/TW (2019); 1-QĐ/TW (2021)"'}, "the document itself in 'replaces'"),
+        ({"amended_by": '["1-QĐ/TW"]'}, "the document itself in 'amended_by'"),
+    ],
+)
+def test_entry_that_contradicts_itself_is_refused(tmp_path: Path, keys: dict[str, str], named: str) -> None:
+    assert named in refused(a_file(tmp_path, "a.md", **keys))
+
+
+def test_same_number_of_another_year_is_not_the_document_itself(tmp_path: Path) -> None:
+    document = load_document(
+        a_file(tmp_path, "a.md", superseded_by='"1-QĐ/TW (4/5/2026)"', replaces='"1-QĐ/TW năm 2011"')
+    )
+    assert document.force is Force.SUPERSEDED
+
+
+def test_documents_that_replace_each_other_are_refused_and_both_named(tmp_path: Path) -> None:
+    a_file(tmp_path, "a.md", number=OLD, superseded_by=NEW)
+    a_file(tmp_path, "b.md", number=NEW, superseded_by=OLD)
+    with pytest.raises(DocumentError, match=r"a\.md: and b\.md contradict each other: .*'superseded_by'"):
+        load_documents(tmp_path)
+
+
+def test_round_of_three_names_all_and_leaves_the_others_out(tmp_path: Path) -> None:
+    paths = [
+        a_file(tmp_path, "a.md", number=OLD, superseded_by=NEW),
+        a_file(tmp_path, "b.md", number=NEW),
+        a_file(tmp_path, "c.md", number='"3-QĐ/TW"', replaces='"2-QĐ/TW (3/2/2021)"', superseded_by=OLD),
+        a_file(tmp_path, "d.md", number='"4-QĐ/TW"', superseded_by=OLD),
+    ]
+    errors = contradictions([load_document(path) for path in paths], paths)
+    assert [error.path.name for error in errors] == ["a.md", "b.md", "c.md"]
+    assert errors[0].problem.startswith("and b.md, c.md contradict")
+
+
+def test_document_that_says_it_holds_although_another_replaced_it_is_refused(tmp_path: Path) -> None:
+    a_file(tmp_path, "a.md", number=OLD, force="còn hiệu lực")
+    a_file(tmp_path, "b.md", number=NEW, replaces='"Quy định số 1-QĐ/TW ngày 3/2/2021"')
+    with pytest.raises(DocumentError, match=r"a\.md: and b\.md contradict each other: b replaces a"):
+        load_documents(tmp_path)
+
+
+@pytest.mark.parametrize("replaces", ['"chưa xác nhận (kế tục 1-QĐ/TW)"', '"1-QĐ/TW (2011)"', '"không rõ"'])
+def test_what_is_only_suspected_or_means_another_document_contradicts_nothing(tmp_path: Path, replaces: str) -> None:
+    a_file(tmp_path, "a.md", number=OLD, force="còn hiệu lực")
+    a_file(tmp_path, "b.md", number=NEW, replaces=replaces)
+    assert len(load_documents(tmp_path)) == 2
+
+
+def test_both_sides_may_say_the_same(tmp_path: Path) -> None:
+    a_file(tmp_path, "a.md", number=OLD, superseded_by=NEW, force="đã được thay thế")
+    a_file(tmp_path, "b.md", number=NEW, replaces=OLD, force="còn hiệu lực")
+    assert [d.force for d in load_documents(tmp_path)] == [Force.SUPERSEDED, Force.IN_FORCE]

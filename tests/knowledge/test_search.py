@@ -8,16 +8,20 @@ import pytest
 from numpy.typing import NDArray
 
 from embeddings.cache import CacheError
-from embeddings.encoder import HashingEncoder
+from embeddings.encoder import HashingEncoder, make_encoder
+from knowledge.answer import build_knowledge
 from knowledge.calibration import SIGNALS, VIEWS, Calibration
+from knowledge.evaluation import read_questions
 from knowledge.fusion import weigh
 from knowledge.fuzzy import mended_tokens, near_quote, neighbours
 from knowledge.lexical import LexicalIndex, index_tokens, query_tokens
 from knowledge.lexicon import Lexicon
-from knowledge.model import Hit
+from knowledge.loader import load_documents
+from knowledge.model import Hit, Outcome
 from knowledge.query import parse_query
 from knowledge.search import Entry, Search, build_search
-from knowledge.views import View
+from knowledge.views import View, load_views
+from tests.knowledge.builders import DOCUMENTS, PLAN
 
 LEXICON: dict[str, Any] = {
     "abbreviations": [{"term": "cbcc", "kind": "organisation", "canonical": "cán bộ, công chức"}],
@@ -445,3 +449,20 @@ def test_damaged_index_of_curated_questions_is_built_again(words: Lexicon, tmp_p
     before = found(build_search(ENTRIES, CountingEncoder(), words, views=VIEWS_OF_TEXTS, folder=folder), query)
     (tmp_path / "index-questions" / "vectors.npy").write_bytes(b"broken")
     assert found(build_search(ENTRIES, CountingEncoder(), words, views=VIEWS_OF_TEXTS, folder=folder), query) == before
+
+
+def test_documents_that_nobody_has_written_questions_for_are_found_beside_one_that_has(lexicon: Lexicon) -> None:
+    views = [view for view in load_views() if view.passage_id.startswith(f"{PLAN}/") or not view.is_covered]
+    knowledge = build_knowledge(load_documents(DOCUMENTS), make_encoder("bundled"), lexicon, views=views)
+    questions = read_questions(DOCUMENTS.parents[1] / "tests" / "retrieval" / "questions.jsonl")
+    asked = [q for q in questions if q.gold and not any(gold.startswith(f"{PLAN}/") for gold in q.gold)]
+    assert len(asked) >= 30
+    answers = [(knowledge.answer(question.text), question) for question in asked]
+    right = [
+        answer.quotes[0].citation.document_id in {gold.split("/", 1)[0] for gold in question.gold}
+        for answer, question in answers
+        if answer.quotes
+    ]
+    assert sum(right) >= 0.75 * len(asked)
+    refused = [knowledge.answer(q.text).outcome for q in questions if q.kind == "out_of_scope"]
+    assert refused.count(Outcome.ANSWERED) <= 0.12 * len(refused)

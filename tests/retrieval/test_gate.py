@@ -4,15 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from embeddings.encoder import make_encoder
-from knowledge.answer import KnowledgeBase, build_knowledge
+from knowledge.answer import KnowledgeBase
 from knowledge.evaluation import WORDS_MATTER, Question, evaluate_questions, quotes_verbatim, read_questions, summarise
-from knowledge.lexicon import load_lexicon
-from knowledge.loader import load_documents
-from knowledge.views import load_views
 
 FOLDER = Path(__file__).parent
-DOCUMENTS = FOLDER.parent.parent / "knowledge" / "documents"
 # A little below what is reached, so that only a real loss falls through.
 FLOOR = {"hit@1": 0.89, "hit@3": 0.93, "MRR@10": 0.92, "must_contain": 0.88, "right_abstentions": 0.96}
 FLOOR_WITHOUT_CURATED = {"hit@1": 0.78, "hit@3": 0.9}
@@ -21,8 +16,8 @@ RECALL_FLOOR = {1: 0.9, 3: 0.95, 10: 0.97}
 
 
 @pytest.fixture(scope="module")
-def knowledge() -> KnowledgeBase:
-    return build_knowledge(load_documents(DOCUMENTS), make_encoder("bundled"), load_lexicon(), views=load_views())
+def knowledge(curated_knowledge: KnowledgeBase) -> KnowledgeBase:
+    return curated_knowledge
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +33,10 @@ def test_answers_are_as_good_as_before(knowledge: KnowledgeBase, questions: list
     assert figures["false_refusals"] <= MOST_FALSE_REFUSALS
 
 
-def test_answers_without_curated_questions_are_as_good_as_before(questions: list[Question]) -> None:
-    plain = build_knowledge(load_documents(DOCUMENTS), make_encoder("bundled"), load_lexicon())
-    figures = summarise(evaluate_questions(plain, questions))
+def test_answers_without_curated_questions_are_as_good_as_before(
+    plain_knowledge: KnowledgeBase, questions: list[Question]
+) -> None:
+    figures = summarise(evaluate_questions(plain_knowledge, questions))
     print({name: figures[name] for name in FLOOR_WITHOUT_CURATED})
     assert not {name: figures[name] for name, least in FLOOR_WITHOUT_CURATED.items() if figures[name] < least}
 

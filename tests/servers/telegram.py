@@ -26,6 +26,7 @@ TOKEN = "123456:a-token-for-tests"
 BOT = {"id": 123456, "is_bot": True, "first_name": "Tự Soi", "username": "TuSoiBot"}
 TEXT_LIMIT = 4096
 CALLBACK_DATA_LIMIT_BYTES = 64
+LARGEST_FILE_BYTES = 20 * 2**20
 TAGS = {
     **dict.fromkeys(("b", "strong"), "bold"),
     **dict.fromkeys(("i", "em"), "italic"),
@@ -79,6 +80,8 @@ class TelegramServer:
         self._messages: dict[tuple[int, int], Json] = {}
         self._chats: set[str] = set()
         self._open_taps: dict[str, int] = {}
+        # What each file holds, and how large it is said to be.
+        self._files: dict[str, tuple[bytes, int]] = {}
         self._faults: list[Fault] = []
         self._last_id = 1000
         self._changed = asyncio.Condition()
@@ -94,6 +97,7 @@ class TelegramServer:
         """Serve on a port of this machine, any free one for 0."""
         application = web.Application()
         application.router.add_route("*", "/bot{token}/{method}", self._serve_bot)
+        application.router.add_get("/file/bot{token}/{file_id}", self._serve_file)
         application.router.add_post("/_test/{name}", self._serve_test)
         # A long poll must not outlive the bot that asked.
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
@@ -115,6 +119,15 @@ class TelegramServer:
         if command := re.match(r"/\w+(@\w+)?", text):
             message["entities"] = [{"type": "bot_command", "offset": 0, "length": len(command.group())}]
         self.transcripts[chat_id].append({"by": "user", "method": "text", "text": text})
+        return await self.update({"message": message})
+
+    async def file(self, chat_id: int, name: str, content: bytes, *, size: int | None = None) -> int:
+        """Send the bot a file, which it may fetch if it is not too large; return the update id."""
+        file_id = f"file-{self._new_id()}"
+        self._files[file_id] = (content, len(content) if size is None else size)
+        document = {"file_id": file_id, "file_unique_id": file_id, "file_name": name, "file_size": len(content)}
+        message = self._new_message(chat_id, document=document, sender=_person(chat_id))
+        self.transcripts[chat_id].append({"by": "user", "method": "document", "name": name})
         return await self.update({"message": message})
 
     async def tap(self, chat_id: int, data: str) -> int:
@@ -254,6 +267,20 @@ class TelegramServer:
                     await asyncio.wait_for(self._changed.wait(), left)
                 except TimeoutError:
                     return []
+
+    async def _do_getfile(self, parameters: Json) -> Json:
+        file_id = str(parameters.get("file_id"))
+        if file_id not in self._files:
+            raise Refused(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        size = self._files[file_id][1]
+        if size > LARGEST_FILE_BYTES:
+            raise Refused(400, "Bad Request: file is too big")
+        return {"file_id": file_id, "file_unique_id": file_id, "file_size": size, "file_path": file_id}
+
+    async def _serve_file(self, request: web.Request) -> web.Response:
+        if request.match_info["token"] != self.token or request.match_info["file_id"] not in self._files:
+            return web.json_response({"ok": False, "error_code": 404, "description": "Not Found"}, status=404)
+        return web.Response(body=self._files[request.match_info["file_id"]][0])
 
     async def _do_sendmessage(self, parameters: Json) -> Json:
         chat_id = self._chat(parameters)

@@ -121,6 +121,8 @@ def _command(said: str, user: str, codes: Mapping[str, str]) -> dict[str, Any]:
     who, text = line[1] or user, line[2]
     if tapped := re.fullmatch(r"\[(\d)\]", text):
         return {"user": who, "choose": int(tapped[1])}
+    if sent := re.fullmatch(r"\[gửi tệp (\S+)\]", text):
+        return {"user": who, "file": str(FOLDER / "files" / sent[1])}
     return {"user": who, "text": _CODE.sub(lambda found: codes[found[1]], text)}
 
 
@@ -129,6 +131,9 @@ def _drawn(answer: dict[str, Any], *, names_them: bool = False) -> tuple[str, ..
         return (f"error: {answer['error']}",)
     lines: list[str] = []
     for message in answer["messages"]:
+        if message["edits"] is not None:
+            # How far some work was, said in place; how it ended follows.
+            continue
         # Who has spoken is answered; who hears something unasked is named.
         to = f"→ {message['to']}: " if names_them else ""
         lines += (to + message["text"]).split("\n")

@@ -1,0 +1,1 @@
+"""Files as people have them -> the text of a document, and what a person must look at."""

@@ -1,0 +1,367 @@
+"""The documents there are: those of the documents folder, and those that were received before or lie in the tray."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from knowledge.intake.model import Finding, Intake, IntakeError, Refusal
+from knowledge.library import Library, SeenFile, Snapshot
+from knowledge.loader import DocumentError, contradictions, load_document, to_document
+from knowledge.model import Confidence, Document, DocumentKind, TextKind
+from knowledge.text import fold, slug
+
+IntakeMany = Callable[[Sequence[Path]], Iterator[Intake | IntakeError]]
+_FRONT_MATTER = re.compile(rb"(?:\xef\xbb\xbf)?---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
+_NOT_STATED = "chưa rõ"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What would answer after a load.
+
+    Attributes:
+        shipped, received: by document id.
+        files: {path: what was read there}.
+        refused: files that were not taken, and why; what was loaded from them before stays.
+        findings: {file name: what a person should look at}, of files that are new or have changed.
+        drafts: texts of OCR that wait for a person.
+        same_number: (file name, document) where a number was known with another date.
+        repeated: (file name, file name or document) where the same document was there already.
+        sources: {fingerprint: path} of the received files that are new.
+    """
+
+    shipped: Mapping[str, Document]
+    received: Mapping[str, Document]
+    files: Mapping[str, SeenFile]
+    refused: tuple[IntakeError, ...] = ()
+    findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    drafts: tuple[Intake, ...] = ()
+    same_number: tuple[tuple[str, str], ...] = ()
+    repeated: tuple[tuple[str, str], ...] = ()
+    sources: Mapping[str, Path] = field(default_factory=dict)
+
+
+def stands_as_read(before: Snapshot, folder: Path) -> bool:
+    """Whether the documents folder is as it was when a snapshot was made."""
+    paths = {str(path): path for path in folder.glob("*") if path.suffix in {".md", ".txt"} and path.name[0] != "."}
+    known = {name: seen for name, seen in before.files.items() if Path(name).parent == folder}
+    if before.folder != str(folder) or paths.keys() != known.keys():
+        return False
+    return all(_seen(path, known[name].document_id, known[name].key) == known[name] for name, path in paths.items())
+
+
+def collect(
+    library: Library,
+    before: Snapshot | None,
+    folder: Path,
+    tray: Path | None,
+    read: IntakeMany,
+    *,
+    without: Iterable[str] = (),
+) -> Collected:
+    """Return the documents of a folder, those received before, and those that lie in the tray.
+
+    Args:
+        before: what answers now; its unchanged files are not read again.
+        tray: documents.incoming; None leaves it alone.
+        without: ids of received documents to let go.
+    Raises:
+        DocumentError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise DocumentError(folder, "no such folder: set documents.folder in config.yaml to the documents")
+    reading = _Reading(library, before, frozenset(without))
+    reading.read_folder(folder)
+    if tray is not None and tray.is_dir():
+        reading.read_tray(tray, read)
+    reading.refuse_contradictions()
+    return reading.collected()
+
+
+def answering(
+    shipped: Mapping[str, Document], received: Mapping[str, Document]
+) -> tuple[list[Document], list[Document]]:
+    """Return (the documents that answer, digests that only help to find them), each in id order.
+
+    An official text goes before a digest of the same document; else what was received before what ships.
+    """
+    chosen, helping = [], []
+    for document_id in sorted({*shipped, *received}):
+        ours, theirs = shipped.get(document_id), received.get(document_id)
+        if ours is None or theirs is None:
+            chosen += [each for each in (ours, theirs) if each is not None]
+            continue
+        first, second = theirs, ours
+        if theirs.text_kind is TextKind.DIGEST and ours.text_kind is TextKind.OFFICIAL:
+            first, second = ours, theirs
+        chosen.append(first)
+        if first.text_kind is TextKind.OFFICIAL and second.text_kind is TextKind.DIGEST:
+            helping.append(second)
+    return chosen, helping
+
+
+class _Reading:
+    """What one load finds, as it goes."""
+
+    def __init__(self, library: Library, before: Snapshot | None, without: frozenset[str]) -> None:
+        self._library = library
+        self._before = before
+        self._without = without
+        received = before.received.items() if before else ()
+        self.shipped: dict[str, Document] = {}
+        self.received = {d: library.text(key) for d, key in received if d not in without}
+        self._files: dict[str, SeenFile] = {}
+        self._refused: list[IntakeError] = []
+        self._findings: dict[str, tuple[Finding, ...]] = {}
+        self._drafts: dict[str, Intake] = {}
+        self._same_number: list[tuple[str, str]] = []
+        self._repeated: list[tuple[str, str]] = []
+        self._sources: dict[str, Path] = {}
+        # What was read just now, and what stood there before.
+        self._fresh: dict[str, tuple[Path, dict[str, Document], Document | None]] = {}
+
+    def refuse_contradictions(self) -> None:
+        """Put back what stood before where a new entry cannot stand beside the others: "replaced by" in a round."""
+        if not self._fresh:
+            return
+        documents = answering(self.shipped, self.received)[0]
+        nowhere = Path()
+        paths = [self._fresh[d.id][0] if d.id in self._fresh else nowhere / d.id for d in documents]
+        for error in contradictions(documents, paths):
+            document_id = next((d for d, (path, _, _) in self._fresh.items() if path == error.path), None)
+            if document_id is None:
+                continue
+            path, kept_in, earlier = self._fresh[document_id]
+            del kept_in[document_id]
+            if earlier is not None:
+                kept_in[document_id] = earlier
+            self._files.pop(str(path), None)
+            self._refused.append(IntakeError(path.name, Refusal.CIRCULAR_REPLACEMENT, {"problem": error.problem}))
+
+    def collected(self) -> Collected:
+        return Collected(
+            self.shipped,
+            self.received,
+            self._files,
+            tuple(self._refused),
+            self._findings,
+            tuple(self._drafts.values()),
+            tuple(self._same_number),
+            tuple(self._repeated),
+            self._sources,
+        )
+
+    # --- The documents folder -----------------------------------------------------------------------------------
+
+    def read_folder(self, folder: Path) -> None:
+        shipped_before = self._before.shipped if self._before else {}
+        taken: dict[tuple[object, ...], str] = {}
+        for path in sorted(folder.iterdir()):
+            if path.suffix not in {".md", ".txt"} or path.name.startswith("."):
+                continue
+            seen = self._unchanged(path)
+            try:
+                if seen is not None:
+                    document = self._library.text(seen.key)
+                else:
+                    document = load_document(path)
+                    seen = _seen(path, document.id, self._library.keep(document))
+                    before = shipped_before.get(document.id)
+                    self._fresh[document.id] = (path, self.shipped, self._library.text(before) if before else None)
+                for key in _identity(document):
+                    if taken.setdefault(key, path.name) != path.name:
+                        raise DocumentError(path, f"and {taken[key]} are the same document: keep one of them")
+            except DocumentError as error:
+                self._refused.append(_refusal(error))
+                if path.stem in shipped_before:
+                    self.shipped[path.stem] = self._library.text(shipped_before[path.stem])
+                continue
+            self._files[str(path)] = seen
+            self.shipped[document.id] = document
+
+    # --- The tray -----------------------------------------------------------------------------------------------
+
+    def read_tray(self, tray: Path, read: IntakeMany) -> None:
+        fresh = []
+        for path in sorted(tray.iterdir(), key=_age):
+            # A word processor's lock lies beside what is being written.
+            if path.name.startswith((".", "~$")) or path.is_dir() or _is_entry(path):
+                continue
+            seen = self._unchanged(path)
+            if seen is None:
+                fresh.append(path)
+            elif seen.document_id in self._without or not seen.key:
+                self._files[str(path)] = replace(seen, key="")
+            else:
+                self._files[str(path)] = seen
+                self.received[seen.document_id] = self._library.text(seen.key)
+        names: dict[str, str] = {}
+        for path, result in zip(fresh, read(fresh), strict=True):
+            try:
+                if isinstance(result, IntakeError):
+                    raise result
+                self._take(path, result, names)
+            except IntakeError as error:
+                self._refused.append(error)
+            except DocumentError as error:
+                self._refused.append(_refusal(error))
+        for draft in self._library.drafts():
+            self._drafts.setdefault(draft.sha256, draft)
+
+    def _take(self, path: Path, intake: Intake, names: dict[str, str]) -> None:
+        if intake.is_ocr and not self._library.is_confirmed(intake.sha256):
+            self._drafts[intake.sha256] = intake
+            if intake.findings:
+                self._findings[intake.name] = intake.findings
+            return
+        document = self._to_document(path, intake)
+        earlier = self.received.get(document.id) or self.shipped.get(document.id)
+        if earlier is not None and earlier.issued_on != document.issued_on and document.number is not None:
+            facts = {"number": document.number, "date": f"{earlier.issued_on or _NOT_STATED}"}
+            raise IntakeError(intake.name, Refusal.NUMBER_WITH_OTHER_DATE, facts)
+        if document.id in names:
+            self._repeated.append((names[document.id], intake.name))
+        elif self.received.get(document.id) == document:
+            self._repeated.append((intake.name, document.name))
+        names[document.id] = intake.name
+        self._same_number += [(intake.name, other.id) for other in self._of_another_date(document)]
+        self._fresh[document.id] = (path, self.received, self.received.get(document.id))
+        self.received[document.id] = document
+        self._files[str(path)] = _seen(path, document.id, self._library.keep(document))
+        self._sources[intake.sha256] = path
+        if intake.findings:
+            self._findings[intake.name] = intake.findings
+
+    def _to_document(self, path: Path, intake: Intake) -> Document:
+        known = intake.recognized
+        entry: dict[str, Any] = {
+            "number": known.number,
+            "kind": known.kind.value if known.kind else DocumentKind.NOTICE.value,
+            "title": known.title or path.stem,
+            "issuer": known.issuer or _NOT_STATED,
+            "date": known.issued_on.isoformat() if known.issued_on else None,
+            "status": _NOT_STATED,
+            "text_kind": TextKind.OFFICIAL.value,
+            "confidence": Confidence.VERIFIED.value,
+        }
+        given = _entry_beside(path)
+        entry.update(given)
+        plan = next((each for each in self.shipped.values() if each.is_plan), None)
+        issued_on = _date_of(entry.get("date"))
+        document_id = _document_id(entry.get("number"), issued_on) or slug(path.stem) or "van-ban"
+        if plan is not None and (entry.get("is_plan") or _is_the_plan(entry, plan)):
+            document_id = plan.id
+            ours = {"short_title": plan.short_title, "aliases": list(plan.aliases), "is_plan": True}
+            entry = {**ours, **{key: value for key, value in entry.items() if value is not None}}
+        sha256 = hashlib.sha256(f"{intake.sha256} {sorted(given.items(), key=str)}".encode()).hexdigest()
+        document = to_document(document_id, path, entry, intake.text, sha256 if given else intake.sha256)
+        return replace(document, page_starts=intake.page_starts)
+
+    def _of_another_date(self, document: Document) -> list[Document]:
+        everything = {**self.shipped, **self.received}.values()
+        return [
+            other
+            for other in everything
+            if document.number is not None
+            and other.number is not None
+            and fold(other.number) == fold(document.number)
+            and other.issued_on != document.issued_on
+        ]
+
+    def _unchanged(self, path: Path) -> SeenFile | None:
+        """Return what was read from a file before, if it has not changed since."""
+        seen = self._before.files.get(str(path)) if self._before else None
+        if seen is None:
+            return None
+        now = _seen(path, "", "")
+        return seen if (seen.size, seen.mtime_ns) == (now.size, now.mtime_ns) else None
+
+
+def _seen(path: Path, document_id: str, key: str) -> SeenFile:
+    """Return what to remember of a file that was read."""
+    size, mtime_ns = 0, 0
+    for each in (path, path.with_suffix(".yaml")):
+        try:
+            status = each.stat()
+        except OSError:
+            continue
+        size, mtime_ns = size + status.st_size, max(mtime_ns, status.st_mtime_ns)
+    return SeenFile(size, mtime_ns, document_id, key)
+
+
+def _age(path: Path) -> tuple[int, str]:
+    try:
+        return path.stat().st_mtime_ns, path.name
+    except OSError:
+        return 0, path.name
+
+
+def _is_entry(path: Path) -> bool:
+    return path.suffix == ".yaml"
+
+
+def _entry_beside(path: Path) -> dict[str, Any]:
+    """Return the registry entry that was given with a file: beside it, or at the head of Markdown; else nothing."""
+    origin = path.with_suffix(".yaml")
+    try:
+        if origin.is_file():
+            raw = origin.read_bytes()
+        elif path.suffix.lower() == ".md":
+            origin = path
+            head = _FRONT_MATTER.match(path.read_bytes())
+            raw = head[1] if head else b""
+        else:
+            return {}
+        entry = yaml.safe_load(raw.decode("utf-8-sig")) or {}
+    except OSError as error:
+        raise DocumentError(origin, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(origin, f"is not UTF-8 (byte {error.start}): save it again as UTF-8") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise DocumentError(origin, "registry entry is not valid YAML") from error
+    if not isinstance(entry, dict):
+        raise DocumentError(origin, "registry entry must be a list of 'key: value' lines")
+    return entry
+
+
+def _date_of(value: object) -> date | None:
+    try:
+        return date.fromisoformat(str(value)) if value is not None else None
+    except ValueError:
+        # to_document says so.
+        return None
+
+
+def _document_id(number: object, issued_on: date | None) -> str:
+    """Return the id under which a numbered document is kept: number and year, because numbers repeat."""
+    if not isinstance(number, str) or not any(c.isdigit() for c in number):
+        return ""
+    return "-".join(filter(None, [slug(number), str(issued_on.year) if issued_on else ""]))
+
+
+def _is_the_plan(entry: Mapping[str, Any], plan: Document) -> bool:
+    same_kind = entry.get("kind") == DocumentKind.PLAN.value
+    return same_kind and plan.number == entry.get("number") and _words(entry.get("title")) == _words(plan.title)
+
+
+def _words(title: object) -> str:
+    return slug(str(title))
+
+
+def _identity(document: Document) -> list[tuple[object, ...]]:
+    keys: list[tuple[object, ...]] = [("id", document.id)]
+    if document.number is not None:
+        keys.append(("number", document.number, document.issued_on))
+    if document.is_plan:
+        keys.append(("plan",))
+    return keys
+
+
+def _refusal(error: DocumentError) -> IntakeError:
+    return IntakeError(error.path.name, Refusal.WRONG_REGISTRY_ENTRY, {"problem": error.problem})

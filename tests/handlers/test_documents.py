@@ -1,0 +1,268 @@
+"""An administrator loads documents, is refused, forces, goes back; others may not; old buttons keep their words."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.app import build_gateway
+from bot.app import build_live as build_documents
+from bot.channels.console import Console
+from bot.config import Config, load_config
+from bot.jobs import Jobs, free_path
+from handlers import document_texts
+from knowledge.answer import KnowledgeBase
+from knowledge.library import Library
+from knowledge.reload import LiveKnowledge
+from storage.database import migrate, open_database
+from storage.store import Store
+from tests.storage.builders import a_vault
+
+PROJECT = Path(__file__).parent.parent.parent
+NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
+PLAN = "ke-hoach-ket-luan-21"
+QUESTION = "kế hoạch yêu cầu tự phê bình và phê bình thế nào"
+ENTRY = """---
+number: "{number}"
+kind: quy định
+title: "Quy định về trồng cây {number}"
+issuer: "Bộ Chính trị"
+date: "2026-05-05"
+status: "đang thực hiện"
+text_kind: official
+confidence: verified
+---
+"""
+
+
+class Office:
+    """The program with folders of its own, and people in its terminal."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.tray = config.documents.tray
+        self.tray.mkdir(parents=True, exist_ok=True)
+        engine = open_database(config.database_url)
+        migrate(engine)
+        self.store = Store(engine, a_vault())
+        self.live = build_documents(config)
+        self._start()
+
+    def _start(self) -> None:
+        jobs = Jobs(self.store, self.live, self.tray, lambda _channel, ref: Path(ref).read_bytes())
+        self._console = Console(build_gateway(self.config, self.store, self.live), self.store, jobs=jobs)
+        self.choices: dict[str, list[str]] = {}
+        self.choice_ids: dict[str, list[str]] = {}
+
+    def do(self, user: str, **command: Any) -> list[str]:
+        """Do something; return what was said, in order; what is said otherwise begins with "~"."""
+        said = []
+        for message in self._console._obey(json.dumps({"user": user, **command}))["messages"]:
+            said.append(f"{'~' if message['edits'] else ''}{message['text']}")
+            if message["choices"]:
+                self.choices[user], self.choice_ids[user] = message["choices"], message["choice_ids"]
+        return said
+
+    def say(self, user: str, text: str) -> list[str]:
+        return self.do(user, text=text)
+
+    def choose(self, user: str, label: str) -> list[str]:
+        return self.do(user, choose=self.choices[user].index(label) + 1)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the index of the documents that ship."""
+    folder = tmp_path_factory.mktemp("built")
+    build_documents(load_config(environment={"TUSOI_DATA_DIR": str(folder)}))
+    return folder
+
+
+@pytest.fixture
+def office(tmp_path: Path, built: Path) -> Office:
+    shutil.copytree(PROJECT / "knowledge" / "documents", tmp_path / "documents")
+    for index in ("index", "index-questions"):
+        shutil.copytree(built / index, tmp_path / "data" / index)
+    config = load_config(
+        environment={
+            "TUSOI_DATA_DIR": str(tmp_path / "data"),
+            "TUSOI_DOCUMENTS__FOLDER": str(tmp_path / "documents"),
+            "TUSOI_ADMINS": '["console:admin"]',
+        }
+    )
+    return Office(config)
+
+
+def drop(folder: Path, name: str, number: str = "5-QĐ/TW", text: str = "Mỗi chi bộ trồng mười cây bàng.") -> Path:
+    path = folder / name
+    path.write_text(f"{ENTRY.format(number=number)}\n## Điều 1. Trồng cây\n\n{text}\n", encoding="utf-8")
+    return path
+
+
+def change_plan(office: Office, old: str, new: str) -> None:
+    path = office.config.documents.folder / f"{PLAN}.txt"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_whoever_is_no_administrator_neither_loads_nor_goes_back(office: Office) -> None:
+    for words in ("nạp lại", "khôi phục", "bản quét", "vẫn nạp vì tôi muốn thế"):
+        assert office.say("an", words) == [document_texts.ONLY_ADMIN]
+
+
+def test_loading_is_begun_told_and_its_result_said_with_a_way_back(office: Office) -> None:
+    drop(office.tray, "trong cay.md")
+    started, ended, result = office.say("admin", "nap lai")
+    assert started == document_texts.STARTED
+    assert ended == f"~{document_texts.ENDED}"
+    assert result.startswith("Đã nạp xong: phiên bản 2 đang trả lời, gồm 24 văn bản.")
+    assert "Thêm: Quy định 5-QĐ/TW." in result
+    assert "không câu nào hỏng" in result
+    assert office.choices["admin"] == [document_texts.ROLL_BACK]
+    assert "mười cây bàng" in office.say("an", "quy định 5 điều 1 nói gì")[0]
+    back = office.choose("admin", document_texts.ROLL_BACK)[-1]
+    assert back.startswith("Đã khôi phục: phiên bản 3 đang trả lời, gồm 23 văn bản.")
+    assert "mười cây bàng" not in office.say("an", "quy định 5 điều 1 nói gì")[0]
+
+
+def test_load_that_breaks_golden_questions_is_refused_then_forced_with_a_reason(office: Office) -> None:
+    (office.config.documents.folder / "377-qd-tw-2025.md").unlink()
+    result = office.say("admin", "nạp lại")[-1]
+    assert result.startswith("CHƯA NẠP: ")
+    assert "Phiên bản 1 vẫn đang trả lời." in result
+    assert "Bỏ: Quy định 377-QĐ/TW." in result
+    assert office.choose("admin", document_texts.FORCE) == [document_texts.FORCE_HOW]
+    assert office.say("admin", "vẫn nạp") == [document_texts.REASON_NEEDED]
+    forced = office.say("admin", "vẫn nạp: quy định đã hết hiệu lực")[-1]
+    assert "lý do: quy định đã hết hiệu lực" in forced
+    assert "377-qd-tw-2025" not in office.live.knowledge.documents
+    assert Library(office.live.library.folder).snapshot(2).reason == "quy định đã hết hiệu lực"
+
+
+def test_refused_file_is_named_and_the_rest_answers(office: Office) -> None:
+    (office.tray / "rong.txt").write_bytes(b"")
+    drop(office.tray, "trong cay.md")
+    result = office.say("admin", "nạp lại")[-1]
+    assert "rong.txt" in result
+    assert "Thêm: Quy định 5-QĐ/TW." in result
+
+
+def test_sent_file_is_read_under_a_harmless_name_and_answers(office: Office, tmp_path: Path) -> None:
+    sent = drop(tmp_path, "trồng cây.md")
+    received, *_, result = office.do("admin", file=str(sent))
+    assert received == document_texts.RECEIVED
+    assert "Thêm: Quy định 5-QĐ/TW." in result
+    assert [path.name for path in office.tray.iterdir()] == ["trồng cây.md"]
+
+
+def test_file_of_somebody_else_is_not_kept(office: Office, tmp_path: Path) -> None:
+    sent = drop(tmp_path, "trồng cây.md")
+    [said] = office.do("an", file=str(sent))
+    assert "tệp" in said
+    assert list(office.tray.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Temp\\quy định.docx", "quy định.docx"),
+        ("a\nb\x00.pdf", "a_b_.pdf"),
+        ("\u202etxt.exe", "_txt.exe"),
+        ("…", "_"),
+        ("", "van-ban"),
+        (".hidden.md", "hidden.md"),
+        ("$(rm -rf).txt", "_(rm -rf).txt"),
+        ("x" * 300 + ".docx", "x" * 80 + ".docx"),
+    ],
+)
+def test_name_with_tricks_is_harmless(tmp_path: Path, name: str, kept: str) -> None:
+    path = free_path(tmp_path, name)
+    assert (path.parent, path.name) == (tmp_path, kept)
+
+
+def test_second_file_of_a_name_does_not_take_the_place_of_the_first(tmp_path: Path) -> None:
+    (tmp_path / "a.docx").write_bytes(b"1")
+    assert free_path(tmp_path, "a.docx").name == "a (2).docx"
+
+
+def test_button_of_an_old_answer_shows_what_it_quoted_and_leads_to_the_text_of_today(office: Office) -> None:
+    first = office.say("an", "mục 2.1 gạch đầu dòng 5 nói gì")[0]
+    assert ", bản " not in first
+    [whole] = [label for label in office.choices["an"] if "Cả mục" in label or "mục" in label.lower()][:1]
+    button_id = office.choice_ids["an"][office.choices["an"].index(whole)]
+    change_plan(office, "dĩ hòa vi quý", "xuề xòa cho qua")
+    assert "Thay đổi: " in office.say("admin", "vẫn nạp vì thử đổi lời")[-1]
+    shown = office.do("an", tap=button_id)[0]
+    assert "dĩ hòa vi quý" in shown
+    assert shown.startswith("Đây là lời của bản 1")
+    assert "đã có bản 2" in shown
+    now = office.choose("an", document_texts.SEE_NOW)[0]
+    assert now.startswith("Mục 2.1 có 6 nội dung")
+    assert ", bản 2" in now
+    again = office.say("an", "mục 2.1 gạch đầu dòng 5 nói gì")[0]
+    assert "xuề xòa cho qua" in again
+    assert ", bản 2" in again
+
+
+def test_two_administrators_at_once_are_told_so(office: Office) -> None:
+    with office.live.library.loading():
+        assert office.say("admin", "nạp lại")[-1] == document_texts.BUSY
+
+
+def test_nothing_to_go_back_to_is_said(office: Office) -> None:
+    assert office.say("admin", "khôi phục")[-1] == document_texts.NOTHING_BEFORE
+
+
+def test_load_that_a_crash_cut_off_is_told_at_the_next_start(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def crash(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LiveKnowledge, "reload", crash)
+        with pytest.raises(Killed):
+            office.say("admin", "nạp lại")
+    told: list[str] = []
+    jobs = Jobs(office.store, office.live, office.tray, lambda *_: b"")
+    jobs.say_interrupted(["console"], lambda _job, message, _is_edit: told.append(message.text), now=NOW)
+    assert told == [document_texts.ENDED, document_texts.INTERRUPTED]
+    told.clear()
+    jobs.say_interrupted(["console"], lambda _job, message, _is_edit: told.append(message.text), now=NOW)
+    assert told == []
+
+
+def test_failure_nobody_expected_is_a_calm_sentence_with_a_code(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(LiveKnowledge, "reload", fail)
+    assert "mã" in office.say("admin", "nạp lại")[-1]
+
+
+def test_loads_stand_in_the_log_without_content(office: Office) -> None:
+    office.say("admin", "nạp lại")
+    with office.store.transaction() as transaction:
+        actions = [entry.action for entry in transaction.audit.entries()]
+    assert actions == ["reload documents"]
+
+
+def test_documents_are_the_same_for_a_whole_message(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    knowledge = office.live.knowledge
+
+    def now(live: LiveKnowledge) -> KnowledgeBase:
+        seen.append(live)
+        return knowledge
+
+    monkeypatch.setattr(LiveKnowledge, "knowledge", property(now))
+    office.say("an", QUESTION)
+    assert len(seen) == 1
