@@ -1,9 +1,10 @@
 # make run    sets everything up and serves the chat on http://127.0.0.1:8080
 # make test   sets everything up and runs formatting, lint, types and tests
-# make soak   kills the program two hundred times while people answer, and counts what is lost
+# make soak   kills the program two hundred times while people answer, and loads of documents forty times
 # make bench  measures what docs/figures.md holds, and make bench-assessment a round for 10,000 members, make
 #             bench-taps what a member spends; make bench-retrieval what docs/retrieval.md holds; make
-#             bench-growth how fast the documents grow
+#             bench-growth how fast the documents grow, bench-reloads a thousand loads under questions,
+#             bench-unasked how well a document is found that was loaded later
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run test soak bench bench-assessment bench-taps bench-retrieval bench-growth clean tools
+.PHONY: run test soak bench bench-assessment bench-taps bench-retrieval bench-growth bench-reloads bench-unasked clean tools
 
 run: $(VENV)/.ready
 	@exec $(BIN)/python -m bot run
@@ -41,6 +42,12 @@ bench-retrieval: $(VENV)/.ready-dev
 # DATA: a folder with legal_articles.jsonl.zst
 bench-growth: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.growth --data $(DATA)
+
+bench-reloads: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.reloads
+
+bench-unasked: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.unasked
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

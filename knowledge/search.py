@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -71,9 +72,7 @@ class Search:
         self._calibration = calibration or load_calibration()
         self._views = views
         self._viewed = viewed or {}
-        # Nobody has written down how a document that was loaded later is asked for: its passages stand for themselves.
-        known = {entry_id.split("/", 1)[0] for entry_id in self._viewed}
-        self._unasked = np.asarray([entry.id.split("/", 1)[0] not in known for entry in entries], dtype=bool)
+        self._unasked = _unasked(entries, set(self._viewed.values()))
         self._folded = lru_cache(maxsize=_FOLDED_KEPT)(lambda position: fold(entries[position].words))
         self._held = lru_cache(maxsize=_PARTS_KEPT)(lambda text: frozenset(index_tokens(text)))
 
@@ -199,15 +198,18 @@ class Search:
         for name, number in (("view_words", 0), ("view_dense", 1), ("view_late", 2)):
             column[name][:] = [by_view.get(i, nothing)[number] for i in ids]
         alone = self._unasked[ids] if viewed else np.zeros(len(ids), dtype=bool)
-        column["view_words"][alone] = column["lexical"][alone]
-        column["view_dense"][alone] = np.maximum(column["dense"], column["pieces"])[alone]
+        for name, itself in (
+            ("view_words", column["lexical"]),
+            ("view_dense", np.maximum(column["dense"], column["pieces"])),
+        ):
+            column[name][alone] = np.maximum(column[name], itself)[alone]
         if prior is not None:
             column["prior"][:] = np.log(prior[ids])
         weights = self._calibration.fusion(passages=len(self._entries), views=bool(viewed))
         if self._late is not None:
             close = np.argsort(-weigh(signals, weights), kind="stable")[:_CLOSELY]
             column["late"][close] = self._late.scores(query.asked, [ids[row] for row in close])
-            column["view_late"][alone] = column["late"][alone]
+            column["view_late"][alone] = np.maximum(column["view_late"], column["late"])[alone]
         # Beyond these digits the sums depend on the processor and its threads.
         fused = np.round(weigh(signals, weights), _DIGITS)
         ranked_ids = sorted(range(len(ids)), key=lambda row: (-fused[row], ids[row]))[:k]
@@ -316,6 +318,16 @@ def build_search(
         candidates=candidates,
         calibration=calibration,
     )
+
+
+def _unasked(entries: Sequence[Entry], viewed: Set[int]) -> NDArray[np.bool_]:
+    """Return which entries stand for themselves beside their views, [n]: those of documents most of which has none.
+
+    Nobody has written down how a document is asked for that was loaded later; its passages would stand behind others.
+    """
+    documents = [entry.id.partition("/")[0] for entry in entries]
+    counts, asked = Counter(documents), Counter(documents[at] for at in viewed)
+    return np.asarray([2 * asked[owner] < counts[owner] for owner in documents], dtype=bool)
 
 
 def _positions_of(passage_ids: Iterable[str], entries: Sequence[Entry]) -> dict[str, int]:

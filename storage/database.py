@@ -1,20 +1,24 @@
 """Engine, schema and transactions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, class_mapper
 
+from storage.turns import Turns
+
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
+_TURNS: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
 
 
 class DatabaseError(Exception):
@@ -34,6 +38,7 @@ def open_database(url: str) -> Engine:
                 _make_folder(Path(str(parsed.database)).parent)
             engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S})
             _set_up_sqlite(engine)
+            _TURNS[engine] = Turns()
             return engine
         return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
     except (NoSuchModuleError, ImportError) as error:
@@ -155,7 +160,13 @@ def schema_version(engine: Engine) -> str | None:
 @contextmanager
 def session(engine: Engine) -> Iterator[Session]:
     """Give a session; commit when the block ends well, roll back when it raises."""
-    with Session(engine, expire_on_commit=False) as opened, opened.begin():
+    # SQLite lets its waiting writers try again at their own pace: a busy chat would keep the others out.
+    turns = _TURNS.get(engine)
+    with (
+        turns.turn(BUSY_TIMEOUT_S) if turns is not None else nullcontext(),
+        Session(engine, expire_on_commit=False) as opened,
+        opened.begin(),
+    ):
         yield opened
 
 

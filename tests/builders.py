@@ -1,9 +1,11 @@
 """Members, rounds and responses for tests: only what a test names matters."""
 
+import functools
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
+from assessment.loader import load_checklists
 from assessment.model import (
     AssessmentRound,
     Checklist,
@@ -74,3 +76,9 @@ def a_checklist(sizes: Sequence[int] = (2, 2)) -> Checklist:
         answer_labels={ItemAnswer.NONE: "Không có biểu hiện"},
         free_text_warning="",
     )
+
+
+@functools.cache
+def known_checklists() -> tuple[Checklist, ...]:
+    """The checklists that ship, read once."""
+    return tuple(load_checklists())

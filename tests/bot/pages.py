@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 
-from assessment.loader import load_checklists
 from assessment.model import Role
 from assessment.schedule import local_day
 from bot.channels.web_requests import COOKIE, chat_id_of
@@ -20,10 +19,11 @@ from handlers.pages import make_page, make_page_file
 from handlers.router import handle, make_file
 from handlers.services import Services
 from knowledge.answer import KnowledgeBase
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.rounds import StoredAnswer
 from storage.store import Store
-from tests.storage.builders import a_vault
+from tests.builders import known_checklists
+from tests.storage.builders import a_vault, bring_up
 
 FOCUS = (3, 12, 18)
 AN, BINH, CUONG, DUNG = "Nguyễn Văn An", "Trần Thị Bình", "Lê Văn Cường", "Phạm Thị Dung"
@@ -36,9 +36,9 @@ class Hamlet:
 
     def __init__(self, folder: Path, knowledge: KnowledgeBase) -> None:
         engine = open_database(f"sqlite:///{folder / 'hamlet.db'}")
-        migrate(engine)
+        bring_up(engine)
         self.store = Store(engine, a_vault())
-        checklists = {(checklist.id, checklist.version): checklist for checklist in load_checklists()}
+        checklists = {(checklist.id, checklist.version): checklist for checklist in known_checklists()}
         services = Services(knowledge, checklists)
         gateway = Gateway(
             self.store,

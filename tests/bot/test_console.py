@@ -11,9 +11,9 @@ import pytest
 from bot.channels.console import Console
 from bot.gateway import Gateway
 from handlers.messages import Block, BlockKind, Button, IncomingMessage, Reply, say
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Conversation, Store, Transaction
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 Line = dict[str, Any] | str
 
@@ -48,7 +48,7 @@ def console(tmp_path: Path) -> Console:
 
 def a_console(folder: Path) -> Console:
     engine = open_database(f"sqlite:///{folder / 'chat.db'}")
-    migrate(engine)
+    bring_up(engine)
     store = Store(engine, a_vault())
     return Console(Gateway(store, handle), store)
 

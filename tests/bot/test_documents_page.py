@@ -20,12 +20,12 @@ from handlers.services import Services
 from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.lexicon import load_lexicon
 from knowledge.loader import load_documents
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Store
 from tests.bot.browser import DESKTOP, PHONE, Watch, a_visitor
 from tests.bot.pages import HOSTILE
 from tests.bot.test_webchat_browser import contrast
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 pytest_plugins = ["tests.bot.browser"]
 PROJECT = Path(__file__).parent.parent.parent
@@ -35,7 +35,7 @@ OLD = "41-QĐ/TW"
 
 def a_site(folder: Path, knowledge: KnowledgeBase) -> WebChat:
     engine = open_database(f"sqlite:///{folder / 'site.db'}")
-    migrate(engine)
+    bring_up(engine)
     store, services = Store(engine, a_vault()), Services(knowledge)
     gateway = Gateway(
         store,
@@ -99,7 +99,7 @@ async def test_only_looking_is_allowed(tmp_path: Path, documents: KnowledgeBase)
 
 async def test_where_no_documents_are_given_there_is_no_page(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'site.db'}")
-    migrate(engine)
+    bring_up(engine)
     store = Store(engine, a_vault())
     async with a_client(WebChat(WebConfig(port=0), Gateway(store, lambda *_: []), store)) as client:
         answer = await client.get(PATH)

@@ -14,9 +14,9 @@ import pytest_asyncio
 
 from bot.gateway import KEPT_CHARACTERS, Gateway, Handler
 from handlers.messages import Button, IncomingMessage, Reply, say
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Conversation, Store, Transaction
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 from tests.storage.postgres import a_postgres
 
 NOW = datetime(2026, 12, 5, 1, 0, tzinfo=UTC)
@@ -30,7 +30,7 @@ def a_message(
 
 def a_store(folder: Path) -> Store:
     engine = open_database(f"sqlite:///{folder / 'chat.db'}")
-    migrate(engine)
+    bring_up(engine)
     return Store(engine, a_vault())
 
 
@@ -201,7 +201,7 @@ def a_meeting() -> Handler:
 async def postgres_store() -> AsyncIterator[Store]:
     with a_postgres() as server:
         engine = open_database(server.fresh_url())
-        migrate(engine)
+        bring_up(engine)
         yield Store(engine, a_vault())
         engine.dispose()
 

@@ -15,11 +15,11 @@ from bot.channels.base import DeliveryError
 from bot.pace import Limits, Pace
 from bot.scheduler import BEGUN, MOST_ATTEMPTS, SENT_AT_ONCE, Scheduler
 from handlers.reminders import Composed, compose
-from storage.database import migrate, open_database, session
+from storage.database import open_database, session
 from storage.outbox import CLAIM, LEASE, Delivery, DeliveryState
 from storage.people import Link
 from storage.store import Store, StoredMessage, Transaction
-from tests.storage.builders import a_cell, a_round_of, a_vault, link, some_members
+from tests.storage.builders import a_cell, a_round_of, a_vault, bring_up, link, some_members
 
 # 09:00 in Hà Nội; the quiet hours begin twelve hours later.
 NOW = datetime(2026, 11, 5, 2, tzinfo=UTC)
@@ -30,7 +30,7 @@ BUSY = DeliveryError("telegram asked to wait", permanent=False, retry_after_s=30
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     opened = open_database(f"sqlite:///{tmp_path / 'tu-soi.db'}")
-    migrate(opened)
+    bring_up(opened)
     yield opened
     opened.dispose()
 

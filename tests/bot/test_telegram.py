@@ -25,10 +25,10 @@ from bot.gateway import Gateway
 from bot.pace import LIMITS, Limits, Pace
 from handlers import texts
 from handlers.messages import Block, BlockKind, Button, IncomingMessage, Reply, say
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Conversation, Store, StoredButton, StoredMessage, Transaction
 from tests.servers.telegram import TOKEN, Fault, TelegramServer, parse_html, utf16_length
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 # The library announces on each 429 that its whole seconds will become a timedelta; we take both.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
@@ -284,7 +284,7 @@ def handle(message: IncomingMessage, conversation: Conversation, transaction: Tr
 def database_url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path / 'chat.db'}"
     engine = open_database(url)
-    migrate(engine)
+    bring_up(engine)
     engine.dispose()
     return url
 

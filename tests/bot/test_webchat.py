@@ -20,9 +20,9 @@ from bot.channels.webchat import PAGE, WebChat
 from bot.config import WebConfig
 from bot.gateway import Gateway
 from handlers.messages import Block, BlockKind, Button, IncomingMessage, Reply, say
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Conversation, Store, Transaction
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 HTML = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 
@@ -44,7 +44,7 @@ def handle(message: IncomingMessage, conversation: Conversation, transaction: Tr
 
 def a_store(folder: Path) -> Store:
     engine = open_database(f"sqlite:///{folder / 'chat.db'}")
-    migrate(engine)
+    bring_up(engine)
     return Store(engine, a_vault())
 
 

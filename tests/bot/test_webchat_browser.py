@@ -13,10 +13,10 @@ from bot.channels.webchat import WebChat
 from bot.config import WebConfig
 from bot.gateway import Gateway
 from handlers.messages import Block, BlockKind, Button, IncomingMessage, Reply, say
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Conversation, Store, Transaction
 from tests.bot.browser import DESKTOP, a_visitor, open_page
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 pytest_plugins = ["tests.bot.browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -57,7 +57,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         engine = open_database(f"sqlite:///{folder / 'chat.db'}")
-        migrate(engine)
+        bring_up(engine)
         self.store = Store(engine, a_vault())
         self.web = WebChat(WebConfig(port=0), Gateway(self.store, handle), self.store)
         self.is_up = False

@@ -11,10 +11,10 @@ from bot.channels.webchat import WebChat
 from bot.config import WebConfig
 from bot.gateway import Gateway
 from handlers.messages import Block, BlockKind, IncomingMessage, Reply, say
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Conversation, Store, Transaction
 from tests.bot.browser import a_visitor
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 pytest_plugins = ["tests.bot.browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -30,7 +30,7 @@ def handle(message: IncomingMessage, _conversation: Conversation, _transaction: 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     engine = open_database(f"sqlite:///{tmp_path / 'chat.db'}")
-    migrate(engine)
+    bring_up(engine)
     yield Store(engine, a_vault())
     engine.dispose()
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from assessment.loader import load_checklists
 from assessment.model import Role
 from bot.channels.console import Console
 from bot.gateway import Gateway
@@ -17,9 +16,10 @@ from handlers.retention import erase_old
 from handlers.router import handle, make_file
 from handlers.services import Options, Services
 from knowledge.answer import KnowledgeBase
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Store
-from tests.storage.builders import a_vault
+from tests.builders import known_checklists
+from tests.storage.builders import a_vault, bring_up
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -29,7 +29,7 @@ class Village:
 
     def __init__(self, store: Store, knowledge: KnowledgeBase, now: datetime, options: Options | None = None) -> None:
         self.store, self.now = store, now
-        checklists = {(checklist.id, checklist.version): checklist for checklist in load_checklists()}
+        checklists = {(checklist.id, checklist.version): checklist for checklist in known_checklists()}
         services = Services(knowledge, checklists, options or Options())
         self.gateway = Gateway(self.store, partial(handle, services=services), partial(make_file, services=services))
         self._console = Console(
@@ -119,7 +119,7 @@ def knowledge(plain_knowledge: KnowledgeBase) -> KnowledgeBase:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     engine = open_database(f"sqlite:///{tmp_path / 'tu-soi.db'}")
-    migrate(engine)
+    bring_up(engine)
     yield Store(engine, a_vault())
     engine.dispose()
 

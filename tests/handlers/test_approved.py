@@ -10,10 +10,10 @@ from assessment.model import Role
 from embeddings.encoder import make_encoder
 from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.lexicon import load_lexicon
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Store
 from tests.handlers.conftest import Village
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 FEE = "đóng đảng phí bao nhiêu một tháng"
 WORDS = "Mức đóng theo hướng dẫn của chi bộ; đồng chí hỏi chi ủy để biết mức của mình."
@@ -38,7 +38,7 @@ def commune(village: Village) -> Village:
 def on_both(url: str, knowledge: KnowledgeBase) -> Iterator[Village]:
     """The same on a database of each kind."""
     engine = open_database(url)
-    migrate(engine)
+    bring_up(engine)
     yield a_commune(Village(Store(engine, a_vault()), knowledge, NOW))
     engine.dispose()
 

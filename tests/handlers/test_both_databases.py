@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from assessment.model import ItemAnswer, Role
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.outbox import DeliveryState
 from storage.rounds import StoredAnswer
 from storage.store import Store
 from tests.handlers.conftest import Village
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 NOVEMBER = date(2026, 11, 1)
 FIVE_DAYS_BEFORE = datetime(2026, 11, 25, 2, tzinfo=UTC)
@@ -21,7 +21,7 @@ FIVE_DAYS_BEFORE = datetime(2026, 11, 25, 2, tzinfo=UTC)
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
     engine = open_database(url)
-    migrate(engine)
+    bring_up(engine)
     yield Store(engine, a_vault())
     engine.dispose()
 

@@ -17,9 +17,9 @@ from handlers import document_texts
 from knowledge.answer import KnowledgeBase
 from knowledge.library import Library
 from knowledge.reload import LiveKnowledge
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Store
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 PROJECT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
@@ -46,7 +46,7 @@ class Office:
         self.tray = config.documents.tray
         self.tray.mkdir(parents=True, exist_ok=True)
         engine = open_database(config.database_url)
-        migrate(engine)
+        bring_up(engine)
         self.store = Store(engine, a_vault())
         self.live = build_documents(config)
         self._start()

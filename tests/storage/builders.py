@@ -1,15 +1,39 @@
-"""Rows that others hang on, for tests of one table."""
+"""A database, and rows that others hang on, for tests of one table."""
 
+import functools
+import shutil
+import tempfile
 from datetime import date, datetime
+from pathlib import Path
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from storage.database import migrate, open_database
 from storage.tables import CellRow, LinkRow, MemberRow, MembershipRow, OrganizationRow, RoundRow
 from storage.vault import Vault
 
 
 def a_vault() -> Vault:
     return Vault({"k": bytes(32)}, "k")
+
+
+def bring_up(engine: Engine) -> None:
+    """Bring a new database up to date; of SQLite, every migration is done once and the file copied from then on."""
+    path = Path(engine.url.database or "")
+    if engine.dialect.name == "sqlite" and not path.exists():
+        shutil.copyfile(_template(), path)
+    else:
+        migrate(engine)
+
+
+@functools.cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tu-soi-tests-"))
+    engine = open_database(f"sqlite:///{folder / 'template.db'}")
+    migrate(engine)
+    engine.dispose()
+    return folder / "template.db"
 
 
 def a_cell(opened: Session, *, name: str = "Chi bộ 3", organization: str = "Đảng bộ xã") -> int:

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from storage.database import migrate, open_database
+from storage.database import open_database
 from storage.store import Store
-from tests.storage.builders import a_vault
+from tests.storage.builders import a_vault, bring_up
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def empty(url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def engine(empty: Engine) -> Engine:
-    migrate(empty)
+    bring_up(empty)
     return empty
 
 
