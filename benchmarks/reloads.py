@@ -5,6 +5,7 @@ must have answered together in one snapshot. Prints Markdown for docs/figures.md
 """
 
 import argparse
+import json
 import shutil
 import statistics
 import tempfile
@@ -13,14 +14,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.growth import law_documents
 from benchmarks.machine import describe
 from bot.app import build_live
 from bot.config import load_config
 from knowledge.evaluation import read_questions
-from knowledge.model import Answer
-from knowledge.reload import LiveKnowledge, Result
+from knowledge.model import Answer, Document
+from knowledge.reload import LiveKnowledge, Result, Stage
 from knowledge.text import collapse
 
 PROJECT = Path(__file__).parent.parent
@@ -106,14 +109,72 @@ def measure(loads: int, threads: int) -> list[tuple[str, str]]:
     ]
 
 
+def measure_large(data: Path, articles: int, loads: int) -> list[tuple[str, str]]:
+    """Return (what, figure) of whole loads, each with one changed document, its gate and its files, at a large size."""
+    began = dict[Stage, float]()
+
+    def note(stage: Stage, _done: int, _total: int) -> None:
+        began.setdefault(stage, time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "documents"
+        shutil.copytree(PROJECT / "knowledge" / "documents", folder)
+        for law in law_documents(data, articles):
+            _write_law(folder, law, law.text)
+        settings = {"TUSOI_DATA_DIR": f"{name}/data", "TUSOI_DOCUMENTS__FOLDER": str(folder)}
+        first = time.perf_counter()
+        live = build_live(load_config(environment=settings))
+        first_s = time.perf_counter() - first
+        law = live.knowledge.documents["luat-7"]
+        stages, whole = list[tuple[float, ...]](), list[float]()
+        for n in range(loads):
+            _write_law(folder, law, f"{law.text}\nĐiều này được sửa lần thứ {n + 1}.")
+            began.clear()
+            start = time.perf_counter()
+            report = live.reload(by="benchmark", at=datetime.now(UTC), reason="one sentence more", progress=note)
+            if report.result is not Result.LOADED or report.difference.changed != (law.id,):
+                raise RuntimeError(f"expected one changed document: {report}")
+            marks = [began[stage] for stage in (Stage.BUILDING, Stage.ASKING, Stage.WRITING)]
+            stages.append(tuple(b - a for a, b in pairwise([start, *marks])))
+            whole.append(began[Stage.WRITING] - start)
+        reading, building, asking = (statistics.median(one) for one in zip(*stages[1:], strict=True))
+    return [
+        ("documents / articles of law / passages", f"{report.documents:,} / {articles:,} / {report.passages:,}"),
+        ("first start, index and versions made", f"{first_s:.0f} s"),
+        ("one document changed, until its version is written, median / longest (the first apart)", _told(whole[1:])),
+        ("the first such load, which also asks what answers now", f"{whole[0]:.2f} s"),
+        ("of it: reading / building / asking the golden questions", f"{reading:.2f} / {building:.2f} / {asking:.2f} s"),
+    ]
+
+
+def _write_law(folder: Path, law: Document, text: str) -> None:
+    entry = {"kind": law.kind.value, "title": law.title, "issuer": "chưa rõ", "status": "chưa rõ"}
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entry.items()]
+    head = "\n".join(["---", *lines, "text_kind: official", "confidence: verified", "---"])
+    (folder / f"{law.id}.md").write_text(f"{head}\n{text}\n", encoding="utf-8")
+
+
+def _told(seconds: Sequence[float]) -> str:
+    return f"{statistics.median(seconds):.2f} / {max(seconds):.2f} s"
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--loads", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--data", type=Path, help="a folder with legal_articles.jsonl.zst: loads at a large size instead"
+    )
+    parser.add_argument("--articles", type=int, default=57_001)
     options = parser.parse_args()
     print(f"{describe()}\n\n| what | figure |\n| --- | --- |")
-    for what, figure in measure(options.loads, options.threads):
+    rows = (
+        measure_large(options.data, options.articles, min(options.loads, 8))
+        if options.data
+        else measure(options.loads, options.threads)
+    )
+    for what, figure in rows:
         print(f"| {what} | {figure} |", flush=True)
 
 

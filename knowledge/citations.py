@@ -291,6 +291,10 @@ class CitationGraph:
             for (number, issued_on), rows in grouped.items()
         ]
 
+    def records_in(self, document_id: str) -> Sequence[CitationRecord]:
+        """Return what a document mentions, in reading order; () for one that is not there."""
+        return self._records.get(document_id, ())
+
     def mentioned_in(self, passage_id: str) -> Sequence[CitationRecord]:
         """Return the mentions in a passage, in reading order."""
         return self._at.get(passage_id, ())

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ _RIVALS = 3
 _MOSTLY = 0.5
 # A cosine below which a passage is about something else.
 _FAR = 0.25
-_REMEMBERED = 2000
+_REMEMBERED = 4000
 _LEAST_WORDS = 3
 _SEVERAL = re.compile(
     r"\b(?:liet ke|tong hop|so sanh|nhung (?:van ban|quy dinh|muc|cho|doan|noi dung|diem) nao"
@@ -113,6 +114,12 @@ class _Looked:
     best: Hit
 
 
+# By text, so that what one version of the documents has worked out serves the next.
+@lru_cache(maxsize=_REMEMBERED)
+def _words_and_pairs(text: str) -> frozenset[str]:
+    return words_and_pairs(text)
+
+
 class PassageAnswers:
     """Answers what the passages of the documents say."""
 
@@ -120,7 +127,6 @@ class PassageAnswers:
         self._shelf = shelf
         self._search = search
         self._thresholds = thresholds
-        self._known: dict[str, frozenset[str]] = {}
         self._priors = Priors(shelf, thresholds.digest_prior)
 
     def answer(
@@ -388,12 +394,7 @@ class PassageAnswers:
         return share_and_phrases(query, held, self._search.lexical, near)[0] >= _MOSTLY
 
     def _held(self, passage_id: str) -> frozenset[str]:
-        held = self._known.get(passage_id)
-        if held is None:
-            held = words_and_pairs(self._with_context(passage_id))
-            if len(self._known) < _REMEMBERED:
-                self._known[passage_id] = held
-        return held
+        return _words_and_pairs(self._with_context(passage_id))
 
     def _with_context(self, passage_id: str) -> str:
         passage = self._shelf.passages[passage_id]

@@ -91,6 +91,8 @@ class Library:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._read: dict[str, Document] = {}
+        # Of those, by identity: a text is not fingerprinted again at every load.
+        self._keys: dict[int, str] = {}
         self._unsynced: list[Path] = []
 
     # --- Reading ------------------------------------------------------------------------------------------------
@@ -147,8 +149,19 @@ class Library:
                 raise LibraryError(f"{path}: cannot be read: restore it from a backup") from error
             if key_of(document) != key:
                 raise LibraryError(f"{path}: was changed by hand: restore it from a backup")
-            self._read[key] = document
+            self._remember(key, document)
         return self._read[key]
+
+    def key(self, document: Document) -> str:
+        """Return the key of a text; see key_of."""
+        return self._keys.get(id(document)) or key_of(document)
+
+    def _remember(self, key: str, document: Document) -> None:
+        earlier = self._read.get(key)
+        if earlier is not None:
+            self._keys.pop(id(earlier), None)
+        self._read[key] = document
+        self._keys[id(document)] = key
 
     def version(self, snapshot: Snapshot, document_id: str, version: int) -> Document | None:
         """Return a document as it was in one of its versions; None where there is no such version."""
@@ -187,6 +200,8 @@ class Library:
         Raises:
             LibraryError: the disk is full or the folder cannot be written.
         """
+        if id(document) in self._keys:
+            return self._keys[id(document)]
         document = replace(document, version=1)
         key = key_of(document)
         path = self._text_path(key)
@@ -196,7 +211,7 @@ class Library:
             if not path.exists() or path.read_bytes() != content:
                 write(path, content, lasting=False)
                 self._unsynced.append(path)
-            self._read[key] = document
+            self._remember(key, document)
         return key
 
     def keep_source(self, sha256: str, received: Path) -> None:

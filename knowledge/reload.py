@@ -12,7 +12,7 @@ from knowledge.answer import KnowledgeBase
 from knowledge.chunker import chunk
 from knowledge.golden import Golden
 from knowledge.intake.model import Finding, Intake, IntakeError
-from knowledge.library import Library, Snapshot, key_of
+from knowledge.library import Library, Snapshot
 from knowledge.loader import load_documents
 from knowledge.model import Document, KnowledgeError
 from knowledge.shelf import Shelf
@@ -323,11 +323,11 @@ class LiveKnowledge:
         keys = {**shipped, **received}
         versions = dict(old.versions)
         for document in documents:
-            key = _key(document, fresh, keys)
+            key = _key(self.library, document, fresh, keys)
             if key not in versions.get(document.id, ()):
                 versions[document.id] = (*versions.get(document.id, ()), key)
         fresh = replace(fresh, versions=versions)
-        return fresh, [_numbered(d, versions, _key(d, fresh, keys)) for d in documents]
+        return fresh, [_numbered(d, versions, _key(self.library, d, fresh, keys)) for d in documents]
 
     def _compare(
         self, before: Serving, knowledge: KnowledgeBase, progress: Progress
@@ -390,12 +390,12 @@ def texts_of(library: Library, snapshot: Snapshot) -> tuple[list[Document], list
     received = {document_id: library.text(key) for document_id, key in snapshot.received.items()}
     documents, helping = answering(shipped, received)
     keys = {**snapshot.shipped, **snapshot.received}
-    return [_numbered(d, snapshot.versions, _key(d, snapshot, keys)) for d in documents], helping
+    return [_numbered(d, snapshot.versions, _key(library, d, snapshot, keys)) for d in documents], helping
 
 
-def _key(document: Document, snapshot: Snapshot, keys: Mapping[str, str]) -> str:
+def _key(library: Library, document: Document, snapshot: Snapshot, keys: Mapping[str, str]) -> str:
     """Return the key of the text that answers where a document was shipped as well as received."""
-    own = key_of(document)
+    own = library.key(document)
     return own if own in (snapshot.shipped.get(document.id), snapshot.received.get(document.id)) else keys[document.id]
 
 
@@ -407,10 +407,13 @@ def _difference(before: KnowledgeBase, after: KnowledgeBase) -> Difference:
     old, new = before.documents, after.documents
     changed = tuple(d for d in sorted(old.keys() & new.keys()) if _differs(old[d], new[d]))
     touched = {*changed, *(old.keys() ^ new.keys())}
-    texts_before = {p.id: p.text for p in before.passages.values() if p.document_id in touched}
-    texts_after = {p.id: p.text for p in after.passages.values() if p.document_id in touched}
+    texts_before, texts_after = _texts(before, touched), _texts(after, touched)
     shared = texts_before.keys() & texts_after.keys()
-    resolved_before, resolved_after = _resolved(before), _resolved(after)
+    # A document whose citations are the same object has the same ones.
+    stirred = [
+        d for d in sorted(old.keys() | new.keys()) if before.graph.records_in(d) is not after.graph.records_in(d)
+    ]
+    leads_before, leads_after = _leads(before, stirred), _leads(after, stirred)
     return Difference(
         added=tuple(sorted(new.keys() - old.keys())),
         changed=changed,
@@ -418,17 +421,24 @@ def _difference(before: KnowledgeBase, after: KnowledgeBase) -> Difference:
         passages_added=len(texts_after.keys() - shared),
         passages_changed=sum(texts_before[p] != texts_after[p] for p in shared),
         passages_removed=len(texts_before.keys() - shared),
-        resolved=_turned(resolved_before, resolved_after),
-        broken=_turned(resolved_after, resolved_before),
+        resolved=_turned(leads_before, leads_after),
+        broken=_turned(leads_after, leads_before),
     )
+
+
+def _texts(knowledge: KnowledgeBase, document_ids: Iterable[str]) -> dict[str, str]:
+    known = (knowledge.prepared[d] for d in document_ids if d in knowledge.prepared)
+    return {passage.id: passage.text for one in known for passage in one.passages}
 
 
 def _differs(old: Document, new: Document) -> bool:
     return (old.sha256, old.text, old.version) != (new.sha256, new.text, new.version)
 
 
-def _resolved(knowledge: KnowledgeBase) -> dict[tuple[str, str], bool]:
-    return {(r.written, r.passage_id): r.document_id is not None for r in knowledge.graph.records}
+def _leads(knowledge: KnowledgeBase, document_ids: Iterable[str]) -> dict[tuple[str, str], bool]:
+    """Return whether each citation of some documents leads to a document of the store."""
+    records = (record for d in document_ids for record in knowledge.graph.records_in(d))
+    return {(record.written, record.passage_id): record.document_id is not None for record in records}
 
 
 def _turned(one: Mapping[tuple[str, str], bool], other: Mapping[tuple[str, str], bool]) -> tuple[tuple[str, str], ...]:

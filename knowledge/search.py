@@ -33,7 +33,7 @@ _NEAR_QUOTE_CANDIDATES = 10
 # Candidates that are compared word by word.
 _CLOSELY = 60
 _FOLDED_KEPT = 2000
-_PARTS_KEPT = 1000
+_PARTS_KEPT = 4000
 _DIGITS = 4
 
 
@@ -73,8 +73,6 @@ class Search:
         self._views = views
         self._viewed = viewed or {}
         self._unasked = _unasked(entries, set(self._viewed.values()))
-        self._folded = lru_cache(maxsize=_FOLDED_KEPT)(lambda position: fold(entries[position].words))
-        self._held = lru_cache(maxsize=_PARTS_KEPT)(lambda text: frozenset(index_tokens(text)))
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -240,7 +238,7 @@ class Search:
         if len(entry.parts) < 2:
             return entry.id
         # Added up exactly, so that the order of a set does not matter.
-        covered = [math.fsum(asked[token] for token in self._held(text) & asked.keys()) for _, text in entry.parts]
+        covered = [math.fsum(asked[token] for token in _held(text) & asked.keys()) for _, text in entry.parts]
         return entry.parts[int(np.argmax(covered))][0]
 
     def _fuzzy(
@@ -255,11 +253,22 @@ class Search:
         scores = _best(self._lexical.scores_of(mended_tokens(query, near)), width, allowed) if near else {}
         best = max(scores.values(), default=0.0)
         likely = sorted({*_first(lexical), *_first(dense), *_first(scores)})
-        quotes = near_quote(query, [self._folded(i) for i in likely])
+        quotes = near_quote(query, [_folded(self._entries[i].words) for i in likely])
         return {
             i: quote * quote + (scores.get(i, 0.0) / best if best else 0.0)
             for i, quote in zip(likely, quotes, strict=True)
         }
+
+
+# By text, so that what one version of the documents has worked out serves the next.
+@lru_cache(maxsize=_FOLDED_KEPT)
+def _folded(text: str) -> str:
+    return fold(text)
+
+
+@lru_cache(maxsize=_PARTS_KEPT)
+def _held(text: str) -> frozenset[str]:
+    return frozenset(index_tokens(text))
 
 
 def _best(scores: NDArray[np.float32], width: int, allowed: NDArray[np.bool_] | None) -> dict[int, float]:
