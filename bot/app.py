@@ -101,6 +101,7 @@ def build_live(config: Config, *, curated: bool = True) -> LiveKnowledge:
     encoder, lexicon = build_encoder(config), load_lexicon()
     index = config.data_dir / "index"
 
+    @uncollected()
     def build(
         documents: Sequence[Document], helping: Sequence[Document], previous: KnowledgeBase | None
     ) -> KnowledgeBase:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -19,6 +20,8 @@ from knowledge.shelf import Shelf
 from knowledge.sources import Collected, IntakeMany, answering, collect, stands_as_read
 
 log = logging.getLogger(__name__)
+# Golden questions asked side by side.
+_ASKED_AT_ONCE = 2
 
 # Takes the documents that answer, digests that only help to find them, and what answered before.
 Build = Callable[[Sequence[Document], Sequence[Document], KnowledgeBase | None], KnowledgeBase]
@@ -336,20 +339,25 @@ class LiveKnowledge:
         if self._passed[0] != before.snapshot.number:
             self._passed = (before.snapshot.number, {})
         known = self._passed[1]
-        outcomes: dict[str, bool] = {}
-        failing, mended = [], []
-        for done, each in enumerate(golden):
-            progress(Stage.ASKING, done, len(golden))
+
+        def ask(each: Golden) -> tuple[bool | None, bool | None]:
+            """Return whether it came out right before, and whether it does now; None where its document is missing."""
             if each.question not in known and each.concerns(before.knowledge):
                 known[each.question] = each.passes(before.knowledge)
-            passed = known.get(each.question)
-            if each.concerns(knowledge):
-                outcomes[each.question] = each.passes(knowledge)
-            passes = outcomes.get(each.question)
-            if passed and not passes:
-                failing.append(each.question)
-            elif passes and passed is False:
-                mended.append(each.question)
+            now = each.passes(knowledge) if each.concerns(knowledge) else None
+            return known.get(each.question), now
+
+        outcomes: dict[str, bool] = {}
+        failing, mended = [], []
+        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+            for done, (each, (passed, passes)) in enumerate(zip(golden, pool.map(ask, golden), strict=True)):
+                progress(Stage.ASKING, done, len(golden))
+                if passes is not None:
+                    outcomes[each.question] = passes
+                if passed and not passes:
+                    failing.append(each.question)
+                elif passes and passed is False:
+                    mended.append(each.question)
         difference = _difference(before.knowledge, knowledge)
         return replace(difference, failing=tuple(failing), mended=tuple(mended)), outcomes
 
