@@ -8,6 +8,7 @@ import argparse
 import json
 import shutil
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -29,6 +30,7 @@ from knowledge.text import collapse
 PROJECT = Path(__file__).parent.parent
 QUESTIONS = PROJECT / "tests" / "retrieval" / "questions.jsonl"
 PLAN = "ke-hoach-ket-luan-21"
+_TOLD_EVERY = 50
 # Said in two ways by turns, so that every load changes a text that is asked for.
 TWO_WAYS = ("tự phê bình và phê bình", "phê bình và tự phê bình")
 
@@ -95,6 +97,9 @@ def measure(loads: int, threads: int) -> list[tuple[str, str]]:
             report = live.reload(by="benchmark", at=datetime.now(UTC), reason="two ways by turns")
             load_s.append(time.perf_counter() - began)
             refused += report.result is not Result.LOADED
+            if (n + 1) % _TOLD_EVERY == 0:
+                counts = f"{len(asked.times_ms)} answers, {len(asked.failed)} failed, {len(asked.mixed)} mixed"
+                print(f"{n + 1} loads, {counts}", file=sys.stderr, flush=True)
         ended.set()
         for person in people:
             person.join()
