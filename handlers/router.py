@@ -227,9 +227,8 @@ def _beside(handler: Callable[[Turn], Reply]) -> Callable[[Turn], _Opened]:
     return lambda turn: (handler(turn), turn.topic)
 
 
-# Each says which words open it.
-_ROOMS = (
-    checklist,
+# Each says which words open it and, but for the checklist, what its buttons do.
+_WITH_BUTTONS = (
     enrolment,
     reports,
     exports,
@@ -258,24 +257,8 @@ _COMMANDS: dict[str, Callable[[Turn], _Opened]] = {
     "dung": _stop,
     "dung lai": _stop,
     "stop": _stop,
-    **{word: _beside(act) for module in _ROOMS for word, act in module.WORDS.items()},
+    **{word: _beside(act) for module in (checklist, *_WITH_BUTTONS) for word, act in module.WORDS.items()},
 }
 _ACTIONS: dict[str, Callable[[Turn, str], Reply]] = {
-    action: act
-    for module in (
-        enrolment,
-        reports,
-        exports,
-        admin,
-        committee,
-        paper,
-        calendar,
-        documents,
-        references,
-        approving,
-        feedback,
-        forwarding,
-        gaps,
-    )
-    for action, act in module.ACTIONS.items()
+    action: act for module in _WITH_BUTTONS for action, act in module.ACTIONS.items()
 }

@@ -9,8 +9,9 @@ from pathlib import Path
 from lxml import etree
 
 from knowledge.intake import safexml
-from knowledge.intake.docx_styles import Look, Numbering, Styles, W, is_on, is_shaded, look_of, value
+from knowledge.intake.docx_styles import Numbering, Styles, W, is_on, is_shaded, look_of, value
 from knowledge.intake.gathering import Gathering, is_pale, tidy
+from knowledge.intake.looks import Look
 from knowledge.intake.model import Extracted, FindingKind, IntakeError, Limits, Refusal
 from knowledge.intake.safezip import SafeZip, open_zip
 

@@ -6,34 +6,14 @@ from dataclasses import dataclass, field, replace
 from lxml import etree
 
 from knowledge.intake.gathering import is_pale, old_font
+from knowledge.intake.looks import Look
 from knowledge.intake.marks import counted
-from knowledge.intake.model import FindingKind
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _SMALLEST_HALF_POINTS = 8
 _DEEPEST_STYLES, _LEVELS = 20, 9
 _KINDS = {"lowerLetter": "a", "upperLetter": "A", "lowerRoman": "i", "upperRoman": "I"}
 _OFF = frozenset({"0", "false", "off", "none"})
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How text looks, as far as it matters here."""
-
-    hidden: bool = False
-    pale: bool = False
-    shaded: bool = False
-    tiny: bool = False
-    font: str = ""
-
-    @property
-    def left_out(self) -> FindingKind | None:
-        """Why the text is left out; None where it is read."""
-        if self.hidden:
-            return FindingKind.HIDDEN_TEXT
-        if self.pale and not self.shaded:
-            return FindingKind.WHITE_TEXT
-        return FindingKind.TINY_TEXT if self.tiny else None
 
 
 @dataclass(slots=True)

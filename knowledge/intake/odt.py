@@ -9,6 +9,7 @@ from lxml import etree
 
 from knowledge.intake import safexml
 from knowledge.intake.gathering import Gathering, is_pale, old_font, tidy
+from knowledge.intake.looks import Look
 from knowledge.intake.marks import counted
 from knowledge.intake.model import Extracted, FindingKind, IntakeError, Limits, Refusal
 from knowledge.intake.safezip import SafeZip, open_zip
@@ -24,23 +25,6 @@ _NO_WORDS = frozenset([TEXT + "tracked-changes", OFFICE + "forms", TEXT + "seque
 _OUTSIDE = ("http:", "https:", "ftp:", "file:", "//", "\\\\", "../")
 _POINTS = {"pt": 1.0, "in": 72.0, "cm": 28.35, "mm": 2.835, "px": 0.75}
 _SMALLEST_POINTS, _DEEPEST_STYLES, _MOST_SPACES = 4.0, 20, 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    hidden: bool = False
-    pale: bool = False
-    shaded: bool = False
-    tiny: bool = False
-    font: str = ""
-
-    @property
-    def left_out(self) -> FindingKind | None:
-        if self.hidden:
-            return FindingKind.HIDDEN_TEXT
-        if self.pale and not self.shaded:
-            return FindingKind.WHITE_TEXT
-        return FindingKind.TINY_TEXT if self.tiny else None
 
 
 @dataclass(slots=True)
@@ -69,7 +53,7 @@ def read_odt(path: Path, limits: Limits) -> Extracted:
         if "styles.xml" in archive.names:
             roots.insert(0, safexml.parse(archive.read("styles.xml"), path.name, limits))
         document = _Document(gathering, _Styles(roots), body)
-        document.blocks(body, _Look())
+        document.blocks(body, Look())
         document.end()
         for margin in (each for root in roots for each in root.iter(STYLE + "header", STYLE + "footer")):
             for paragraph in margin.iter(TEXT + "p", TEXT + "h"):
@@ -127,7 +111,7 @@ class _Styles:
         default = self._defaults.get(family)
         return [*([default] if default is not None else []), *reversed(found)]
 
-    def look(self, family: str, name: str, look: _Look) -> _Look:
+    def look(self, family: str, name: str, look: Look) -> Look:
         """Return a look with what a style changes of it."""
         styles = self.chain(family, name)
         if family == "text" and styles:
@@ -138,7 +122,7 @@ class _Styles:
                 look = self._changed(properties, look)
         return look
 
-    def _changed(self, properties: etree._Element, look: _Look) -> _Look:
+    def _changed(self, properties: etree._Element, look: Look) -> Look:
         background = properties.get(FO + "background-color") or ""
         if background and background != "transparent":
             look = replace(look, shaded=not is_pale(background))
@@ -188,7 +172,7 @@ class _Document:
             self._to.note_left_out(FindingKind.TRACKED_DELETION, _body_words(deletion))
 
     def blocks(
-        self, parent: etree._Element, look: _Look, into: list[str] | None = None, within: _List | None = None
+        self, parent: etree._Element, look: Look, into: list[str] | None = None, within: _List | None = None
     ) -> None:
         """Take paragraphs, lists and tables one after the other; into a cell's words, tables are left to the caller."""
         mark = ""
@@ -216,13 +200,13 @@ class _Document:
     def end(self) -> None:
         """Take the footnotes, which stand last, and report what was inserted under tracking."""
         for note in self._notes:
-            self.blocks(note, _Look())
+            self.blocks(note, Look())
         for change in self._inserted.values():
             self._to.note_left_out(FindingKind.TRACKED_INSERTION, "".join(self._insertions.get(change, [])))
 
     # --- Lists --------------------------------------------------------------------------------------------------
 
-    def _list(self, element: etree._Element, look: _Look, into: list[str] | None, within: _List | None) -> None:
+    def _list(self, element: etree._Element, look: Look, into: list[str] | None, within: _List | None) -> None:
         style = element.get(TEXT + "style-name") or (within.style if within else "")
         if within is not None:
             own = _List(style, within.level + 1, within.counts)
@@ -265,7 +249,7 @@ class _Document:
 
     # --- Paragraphs ---------------------------------------------------------------------------------------------
 
-    def _paragraph(self, paragraph: etree._Element, look: _Look, into: list[str] | None, mark: str = "") -> None:
+    def _paragraph(self, paragraph: etree._Element, look: Look, into: list[str] | None, mark: str = "") -> None:
         name = paragraph.get(TEXT + "style-name") or ""
         level = paragraph.get(TEXT + "outline-level") or self._styles.of_paragraph(
             name, STYLE + "default-outline-level"
@@ -289,14 +273,14 @@ class _Document:
         for box in boxes:
             self._boxes(box, look, into)
 
-    def _pieces(self, parent: etree._Element, look: _Look, boxes: list[etree._Element]) -> Iterator[tuple[str, str]]:
+    def _pieces(self, parent: etree._Element, look: Look, boxes: list[etree._Element]) -> Iterator[tuple[str, str]]:
         yield from self._said(parent.text, look)
         for child in parent:
             if isinstance(child.tag, str):
                 yield from self._piece(child, look, boxes)
             yield from self._said(child.tail, look)
 
-    def _piece(self, child: etree._Element, look: _Look, boxes: list[etree._Element]) -> Iterator[tuple[str, str]]:
+    def _piece(self, child: etree._Element, look: Look, boxes: list[etree._Element]) -> Iterator[tuple[str, str]]:
         tag = child.tag
         if tag == TEXT + "s":
             yield from self._said(" " * min(_whole(child.get(TEXT + "c")), _MOST_SPACES), look)
@@ -322,7 +306,7 @@ class _Document:
         elif tag.startswith(TEXT):
             yield from self._pieces(child, look, boxes)
 
-    def _said(self, text: str | None, look: _Look) -> Iterator[tuple[str, str]]:
+    def _said(self, text: str | None, look: Look) -> Iterator[tuple[str, str]]:
         if not text:
             return
         # Within a paragraph the file's own line breaks are spaces; those that are meant are elements.
@@ -346,7 +330,7 @@ class _Document:
             else:
                 self._insertions[change] = self._insertions.get(change, [""])[1:]
 
-    def _boxes(self, frame: etree._Element, look: _Look, into: list[str] | None) -> None:
+    def _boxes(self, frame: etree._Element, look: Look, into: list[str] | None) -> None:
         for box in frame.iter(DRAW + "text-box"):
             if not any(each.tag == DRAW + "text-box" for each in _between(box, frame)):
                 filled = look.shaded or self._styles.is_filled(frame.get(DRAW + "style-name") or "")
@@ -354,7 +338,7 @@ class _Document:
 
     # --- Tables -------------------------------------------------------------------------------------------------
 
-    def _table(self, table: etree._Element, look: _Look) -> None:
+    def _table(self, table: etree._Element, look: Look) -> None:
         rows = list(_rows(table))
         cells_of = [[cell for cell in row if cell.tag == TABLE + "table-cell"] for row in rows]
         if len(rows) == 1 and len(cells_of[0]) == 1:
@@ -373,7 +357,7 @@ class _Document:
                 self._to.note(FindingKind.NESTED_TABLE, _words(nested))
                 self._table(nested, around)
 
-    def _in_cell(self, cell: etree._Element, look: _Look) -> _Look:
+    def _in_cell(self, cell: etree._Element, look: Look) -> Look:
         return self._styles.look("table-cell", cell.get(TABLE + "style-name") or "", look)
 
 
