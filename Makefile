@@ -1,10 +1,12 @@
 # make run    sets everything up and serves the chat on http://127.0.0.1:8080
 # make test   sets everything up and runs formatting, lint, types and tests
 # make soak   kills the program two hundred times while people answer, and loads of documents forty times
+# make judge  asks programs that others wrote whether we speak Telegram as they understand it
 # make bench  measures what docs/figures.md holds, and make bench-assessment a round for 10,000 members, make
 #             bench-taps what a member spends; make bench-retrieval what docs/retrieval.md holds; make
 #             bench-growth how fast the documents grow, bench-reloads a thousand loads under questions,
-#             bench-unasked how well a document is found that was loaded later
+#             bench-unasked how well a document is found that was loaded later, bench-channels the way from
+#             a platform's update to the answer under load
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +14,8 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: run test soak bench bench-assessment bench-taps bench-retrieval bench-growth bench-reloads bench-unasked clean tools
+.PHONY: run test soak judge bench bench-assessment bench-taps bench-retrieval bench-growth bench-reloads bench-unasked \
+	bench-channels clean tools
 
 run: $(VENV)/.ready
 	@exec $(BIN)/python -m bot run
@@ -25,6 +28,19 @@ test: $(VENV)/.ready-dev tools
 
 soak: $(VENV)/.ready-dev
 	$(BIN)/pytest -m soak tests/soak
+
+judge: $(VENV)/.ready-dev .judge/.ready
+	$(BIN)/pytest -m judge tests/judge
+
+# aiogram asks for an older pydantic than we run on, so it has an environment of its own.
+.judge/.ready: requirements-judge.txt tests/judge/package.json tests/judge/package-lock.json
+	@command -v npm >/dev/null || { echo "make judge needs Node.js 20 or newer with npm" >&2; exit 1; }
+	$(PYTHON) -m venv .judge/venv
+	.judge/venv/bin/python -m pip install -q -r requirements-judge.txt
+	mkdir -p .judge/npm
+	cp tests/judge/package.json tests/judge/package-lock.json .judge/npm/
+	npm ci --prefix .judge/npm --silent --no-audit --no-fund
+	@touch $@
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.figures
@@ -46,11 +62,15 @@ bench-growth: $(VENV)/.ready-dev
 bench-reloads: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.reloads
 
+# PROCESSES: how many processes answer beside the program
+bench-channels: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.channels --processes $(or $(PROCESSES),0)
+
 bench-unasked: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.unasked
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .judge .mypy_cache .ruff_cache .pytest_cache
 
 # The environment is made once, and again only when the requirements change.
 $(VENV)/bin/python:

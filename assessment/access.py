@@ -5,7 +5,7 @@ not allowed the same thing everywhere.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -40,6 +40,8 @@ class Data(Enum):
     CHECKLISTS = "checklists"
     # Loading documents, going back to earlier ones, confirming what was scanned.
     DOCUMENTS = "documents"
+    # How many messages could not be handled or sent, never what they say; trying again, throwing them away.
+    MAILBOX = "mailbox"
     # Opening, extending and closing a cell's rounds; the schedule by which they open.
     ROUNDS = "rounds"
     # Questions that got no answer, without names, and throwing them away; writing and withdrawing approved answers; how
@@ -69,6 +71,7 @@ _TABLE: Mapping[tuple[Role, Data], Condition] = {
     (Role.MEMBER, Data.TALK_WISH): Condition.OWN,
     (Role.MEMBER, Data.STATUS): Condition.OWN,
     (Role.MEMBER, Data.OWN_READERS): Condition.OWN,
+    (Role.MEMBER, Data.CODES): Condition.OWN,
     (Role.SECRETARY, Data.ANSWERS): Condition.DECIDED,
     (Role.SECRETARY, Data.REPORTED): Condition.CHOSEN,
     (Role.SECRETARY, Data.TALK_WISH): Condition.OWN_CELL,
@@ -95,6 +98,7 @@ _TABLE: Mapping[tuple[Role, Data], Condition] = {
     (Role.ADMIN, Data.FEEDBACK): Condition.ANYWHERE,
     (Role.SECRETARY, Data.FORWARDED): Condition.CHOSEN,
     (Role.ADMIN, Data.DOCUMENTS): Condition.ANYWHERE,
+    (Role.ADMIN, Data.MAILBOX): Condition.ANYWHERE,
 }
 
 
@@ -172,17 +176,21 @@ def visible_items(viewer: Viewer, response: Response, subject: Subject) -> froze
     return frozenset(response.reported) if may_see(viewer, Data.REPORTED, chosen) else frozenset()
 
 
-def totals(responses: Sequence[Response], *, shown_before: int | None = None) -> dict[int, dict[ItemAnswer, int]]:
+def totals(
+    responses: Sequence[Response], *, shown_before: int | None = None, counted_before: Collection[int] = ()
+) -> dict[int, dict[ItemAnswer, int]]:
     """Return how often each answer was given, by item, as far as nobody's own answer can be read from it.
 
     Empty with fewer than LEAST_COUNTED responses handed in, and where totals of `shown_before` responses were shown
     already and fewer than LEAST_COUNTED have come since: the difference would tell what those few said. An item whose
     answers are all the same is left out, for it would tell everybody's answer.
+
+    Args:
+        counted_before: whose responses those were, by member, where that is known: then neither those who came since
+            nor those whose content is gone may be so few.
     """
     handed_in = countable_responses(responses)
-    if len(handed_in) < LEAST_COUNTED or (
-        shown_before is not None and 0 < abs(len(handed_in) - shown_before) < LEAST_COUNTED
-    ):
+    if len(handed_in) < LEAST_COUNTED or _would_tell(handed_in, shown_before, frozenset(counted_before)):
         return {}
     numbers = sorted({number for response in handed_in for number in response.answers})
     by_item = {
@@ -194,6 +202,23 @@ def totals(responses: Sequence[Response], *, shown_before: int | None = None) ->
         for number, counts in by_item.items()
         if len(counts) > 1 and counts.total() >= LEAST_COUNTED
     }
+
+
+def _would_tell(handed_in: Sequence[Response], shown_before: int | None, counted_before: frozenset[int]) -> bool:
+    """Whether totals beside those shown before would tell what fewer than LEAST_COUNTED have said."""
+    if not counted_before:
+        return shown_before is not None and 0 < abs(len(handed_in) - shown_before) < LEAST_COUNTED
+    now = {response.member_id for response in handed_in}
+    return any(0 < len(few) < LEAST_COUNTED for few in (now - counted_before, counted_before - now))
+
+
+def totals_again(responses: Sequence[Response], counted_before: Collection[int]) -> dict[int, dict[ItemAnswer, int]]:
+    """Return totals of those responses only that totals have counted before, by member; they tell nothing new.
+
+    Empty where one of them was destroyed since: the others' totals would tell what it said.
+    """
+    same = [response for response in countable_responses(responses) if response.member_id in counted_before]
+    return totals(same) if len(same) == len(counted_before) else {}
 
 
 def countable_responses(responses: Iterable[Response]) -> list[Response]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,18 @@ def passages_missing(checklist: Checklist, passage_ids: Container[str]) -> list[
 
 
 def _read_checklist(path: Path) -> Checklist:
-    top = _Part(path, "", _content(path))
+    try:
+        return _checklist(path, path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ChecklistError(path, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ChecklistError(path, f"is not UTF-8 (byte {error.start}): save it again as UTF-8") from error
+
+
+# By what a file says: it is looked at at every start, and by every check.
+@lru_cache(maxsize=32)
+def _checklist(path: Path, text: str) -> Checklist:
+    top = _Part(path, "", _content(path, text))
     top.check_keys(_CHECKLIST_KEYS, optional=_SUPERSEDED_KEYS)
     checklist_id = top.text("id")
     items = [_item(part, checklist_id) for part in top.parts("items", "item")]
@@ -114,13 +126,9 @@ def _read_checklist(path: Path) -> Checklist:
     )
 
 
-def _content(path: Path) -> Any:
+def _content(path: Path, text: str) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StrictLoader)
-    except OSError as error:
-        raise ChecklistError(path, f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ChecklistError(path, f"is not UTF-8 (byte {error.start}): save it again as UTF-8") from error
+        return yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         reason = getattr(error, "problem", None) or "a character that YAML does not allow"

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from functools import lru_cache
@@ -90,6 +90,7 @@ class RosterResult:
         is_return: the member had left and is back.
         changes: the columns whose values differ from what is stored.
         reason: for a refused row, what is wrong and what to do, in Vietnamese; else "".
+        namesake_in: for a new member, another cell with somebody of the name, who may be the same; else "".
     """
 
     number: int
@@ -106,6 +107,7 @@ class RosterResult:
     is_return: bool = False
     changes: tuple[Heading, ...] = ()
     reason: str = ""
+    namesake_in: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Return the row as `roster import --json` prints it; code is None, for the caller to fill in.
@@ -128,6 +130,8 @@ class RosterResult:
             entry["from_cell"] = self.moved_from.name
         if self.outcome is RowOutcome.REFUSED:
             entry["reason"] = self.reason
+        if self.namesake_in:
+            entry["namesake_in"] = self.namesake_in
         return entry
 
 
@@ -204,9 +208,16 @@ def plan_roster(
     _refuse_repeats([entry for entry in entries if not entry.reason])
     _recognise([entry for entry in entries if not entry.reason], known)
     _keep_one_secretary(entries, known, by_id)
-    results = tuple(_result(entry, by_id) for entry in entries)
+    elsewhere = {_name_key(member.name): by_id[member.cell_id].name for member in known if not member.has_left}
+    results = tuple(_with_namesake(_result(entry, by_id), elsewhere) for entry in entries)
     new = dict.fromkeys(r.cell for r in results if r.outcome is not RowOutcome.REFUSED and r.cell.id is None)
     return RosterPlan(results, tuple(new))
+
+
+def _with_namesake(result: RosterResult, elsewhere: Mapping[str, str]) -> RosterResult:
+    """Note for somebody new that there is a member of the name; of the same cell, the row would not be of a new one."""
+    found = elsewhere.get(_name_key(result.name), "") if result.outcome is RowOutcome.ADDED else ""
+    return replace(result, namesake_in=found) if found and found != result.cell.name else result
 
 
 def _row_problems(row: RosterRow, today: date) -> list[str]:

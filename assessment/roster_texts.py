@@ -246,6 +246,11 @@ def unclear_card_owner(name: str) -> str:
     )
 
 
+def namesake_elsewhere(cell: str) -> str:
+    """Say that somebody of the name is in another cell, and how to say that it is the same person."""
+    return f"{_short(cell)} cũng có người tên này; nếu là một người chuyển sang, đồng chí ghi số thẻ ở cả hai lần nhập"
+
+
 def cell_has_secretary(cell: str, name: str) -> str:
     """Say who the secretary of a cell is."""
     return (

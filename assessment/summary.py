@@ -28,6 +28,7 @@ class HandIn(Enum):
     NEVER_LINKED = "never linked"
     BLOCKED = "blocked"
     WITHOUT_PHONE = "without phone"
+    CONSENT_TAKEN_BACK = "consent taken back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class CellMonth:
         is_closed: nothing is taken any more; the numbers are the last ones.
         reported, talks: None where they are not for this reader.
         totals: None where they are not for this reader; empty where nobody may see any.
+        counted: so many responses are in the totals.
     """
 
     organization: str
@@ -112,6 +114,7 @@ class CellMonth:
     reported: tuple[Reported, ...] | None = None
     talks: int | None = None
     totals: Totals | None = None
+    counted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,12 +277,14 @@ def member_lines(
     heard: Collection[int],
     day: date,
     corrected: Collection[int] = (),
+    silent: Collection[int] = (),
 ) -> tuple[MemberLine, ...]:
     """Return how a round stands with everybody who takes part in it on a day, in the order of members.
 
     Args:
         linked: who has a chat; heard: who has one in which our messages arrive.
         corrected: whose response from paper was put right.
+        silent: who has taken the consent back and hears nothing.
     """
     submitted = {response.member_id: response for response in responses if response.is_submitted}
     lines = []
@@ -292,6 +297,8 @@ def member_lines(
             lines.append(MemberLine(member.name, state, response.submitted_on, is_on_paper, is_corrected))
         elif not member.has_phone:
             lines.append(MemberLine(member.name, HandIn.WITHOUT_PHONE))
+        elif member.id in silent:
+            lines.append(MemberLine(member.name, HandIn.CONSENT_TAKEN_BACK))
         elif member.id not in linked:
             lines.append(MemberLine(member.name, HandIn.NEVER_LINKED))
         else:

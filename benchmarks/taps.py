@@ -165,14 +165,16 @@ class TelegramPhone:
                 raise TimeoutError("no answer on Telegram")
             time.sleep(0.01)
         # By the server's own note of when it arrived: how often we look does not matter.
-        at = [when for when, chat_id, _ in self._server.sends() if chat_id == self._chat_id][-1]
+        at = sent[-1]["at"]
         keyboard = sent[-1].get("reply_markup", {}).get("inline_keyboard", [])
-        self._buttons = {button["text"]: button["callback_data"] for row in keyboard for button in row}
+        pressed = [button for row in keyboard for button in row if "callback_data" in button]
+        self._buttons = {button["text"]: button["callback_data"] for button in pressed}
         return Said(sent[-1]["text"], tuple(self._buttons), at - began)
 
     def _sent(self) -> list[dict[str, Any]]:
         transcript = self._server.ask("transcript", {"chat_id": self._chat_id})
-        return [entry for entry in transcript if entry["method"] == "sendMessage"]
+        # The next item takes the place of the one before.
+        return [entry for entry in transcript if entry["method"] in ("sendMessage", "editMessageText")]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""run · ask · console · check · documents · reload · rollback · roster · keys: arguments only."""
+"""run · webhook · ask · console · check · documents · reload · rollback · roster · keys: arguments only."""
 
 import argparse
 import asyncio
@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     set_up_logging(config.log.level)
     command = {
         "run": _run,
+        "webhook": _webhook,
         "ask": _ask,
         "console": _console,
         "check": _check,
@@ -71,6 +72,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parser.set_defaults(command="run")
+    commands.add_parser("webhook", help="only take in what platforms post, beside the program that handles it")
     commands.add_parser("run", help="start every channel that is configured (default)")
     ask = commands.add_parser("ask", help="answer one question, or one per line of standard input")
     ask.add_argument("question", nargs="?", metavar="QUESTION")
@@ -145,6 +147,13 @@ def _run(config: Config, _options: argparse.Namespace) -> int:
     from bot.app import run
 
     asyncio.run(run(config))
+    return 0
+
+
+def _webhook(config: Config, _options: argparse.Namespace) -> int:
+    from bot.app import run_webhooks
+
+    asyncio.run(run_webhooks(config))
     return 0
 
 

@@ -3,27 +3,39 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
+
+from starlette.routing import Route
 
 from assessment.loader import load_checklists
 from assessment.model import Checklist
-from bot.channels.base import Channel, ChannelError, DeliveryError
+from bot.channels.base import Channel, ChannelError, DeliveryError, Messenger, RawUpdate, Take
 from bot.channels.console import Console
 from bot.channels.webchat import WebChat
 from bot.config import Config
+from bot.floods import Floods
 from bot.gateway import Gateway
+from bot.handling import HandlerProcesses
+from bot.health import look
+from bot.intake import UpdateIntake
 from bot.jobs import Jobs
 from bot.loading import uncollected
 from bot.pace import LIMITS, Pace
+from bot.poke import Pokes, poke
+from bot.replies import ReplySender
 from bot.scheduler import EraseOld, QueueDue, Scheduler
+from bot.webhooks import Webhooks
 from embeddings.cache import CacheError
 from embeddings.encoder import Encoder, make_encoder
+from handlers.audience import audience
 from handlers.documents import takes_files
 from handlers.pages import make_page, make_page_file
 from handlers.references import documents_page
@@ -50,6 +62,10 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _LOOKS_EVERY_S = 1.0
+# One writes at a time; the others look at what was written, or put the documents' words together.
+_THREADS = 8
+# In data_dir; processes that only take updates in wake the program there.
+_POKED_AT = "inbox.sock"
 # Names a digest whose official text has its id.
 _BESIDE = "+tom-luoc"
 
@@ -220,11 +236,14 @@ def _checklists() -> dict[tuple[str, int], Checklist]:
     return {(checklist.id, checklist.version): checklist for checklist in load_checklists()}
 
 
-def build_gateway(config: Config, store: Store, live: LiveKnowledge | None = None) -> Gateway:
+def build_gateway(
+    config: Config, store: Store, live: LiveKnowledge | None = None, floods: Floods | None = None
+) -> Gateway:
     """Return the gateway over the store and the documents.
 
     Args:
         live: the documents; None builds them.
+        floods: how much one person may write in a row; None for as much as they like.
     Raises:
         see build_live.
     """
@@ -243,6 +262,8 @@ def build_gateway(config: Config, store: Store, live: LiveKnowledge | None = Non
         now(make_page_file),
         now(takes_files),
         now(documents_page),
+        now(audience),
+        floods,
     )
 
 
@@ -279,24 +300,117 @@ async def run(config: Config) -> None:
         see build_gateway and open_store.
     """
     store, live = open_store(config), build_live(config)
-    gateway = build_gateway(config, store, live)
+    gateway = build_gateway(config, store, live, Floods())
     paces = {name: Pace(limits) for name, limits in LIMITS.items()}
-    channels = _channels(config, gateway, store, paces)
+    talk = _Talk(config, store, gateway, paces)
+    channels: list[Channel] = [*talk.messengers]
+    if config.web.enabled:
+        token = config.telegram.token.get_secret_value() if config.telegram.token else None
+        web = WebChat(config.web, gateway, store, thumbs=config.feedback.thumbs, telegram_token=token)
+        channels.insert(0, web)
     if not channels:
         raise ChannelError("no channel is on: set web.enabled to true or TUSOI_TELEGRAM__TOKEN to a token")
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    # The stack closes every channel that was opened, the last one first, even when one of them cannot close.
+    stopped = _stopped_by_signal()
+    # The stack closes what was opened, the last first, even when something cannot close: no update comes in any more
+    # when the intake ends, and no answer is made any more when the sender ends.
     async with contextlib.AsyncExitStack() as opened:
+        await talk.open(opened)
         for channel in channels:
             await channel.start()
             opened.push_async_callback(channel.stop)
         reminding = asyncio.create_task(_scheduler(config, store, channels, paces).run())
         opened.push_async_callback(_cancelled, reminding)
-        working = asyncio.create_task(work(config, store, live, channels))
+        working = asyncio.create_task(work(config, store, live, channels, talk.sender))
         opened.push_async_callback(_cancelled, working)
-        await _until_stopped(channels, stopped)
+        await _until_stopped([*channels, *talk.waited_for], stopped)
+
+
+class _Talk:
+    """The messengers, what keeps their updates and has them answered, and what sends the answers."""
+
+    def __init__(self, config: Config, store: Store, gateway: Gateway, paces: Mapping[str, Pace]) -> None:
+        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="talk")
+        self.messengers = _messengers(config, store, gateway, paces, self._take)
+        by_name, worker = {messenger.name: messenger for messenger in self.messengers}, secrets.token_hex(8)
+        self.sender = ReplySender(store, by_name, worker, self._executor)
+        count = config.talk.processes
+        self._processes = HandlerProcesses(config, count) if count and self.messengers else None
+        handle = self._processes.handle if self._processes else None
+        self._intake = UpdateIntake(store, gateway, by_name, self.sender, worker, self._executor, handle=handle)
+        routes = [route for messenger in self.messengers for route in messenger.routes()]
+        self._webhooks = _webhooks(config, store, routes) if routes else None
+        self._pokes = Pokes(config.data_dir / _POKED_AT, self._intake.look_now)
+
+    @property
+    def waited_for(self) -> list[Webhooks]:
+        """What may end by itself, beside the messengers."""
+        return [self._webhooks] if self._webhooks is not None else []
+
+    async def open(self, opened: contextlib.AsyncExitStack) -> None:
+        """Begin to send, to answer and to listen, in this order."""
+        if not self.messengers:
+            return
+        opened.callback(self._executor.shutdown)
+        if self._processes is not None:
+            opened.push_async_callback(self._processes.close)
+            await self._processes.open()
+        for running in (self.sender.run(), self._intake.run()):
+            opened.push_async_callback(_cancelled, asyncio.create_task(running))
+        await self._pokes.open()
+        opened.push_async_callback(self._pokes.close)
+        if self._webhooks is not None:
+            await self._webhooks.start()
+            opened.push_async_callback(self._webhooks.stop)
+
+    async def _take(self, channel: str, updates: Sequence[RawUpdate]) -> None:
+        await self._intake.take(channel, updates)
+
+
+async def run_webhooks(config: Config) -> None:
+    """Only take in what platforms post, beside the program that handles it, until a signal.
+
+    Raises:
+        ChannelError: no platform posts to us, or the port cannot be shared.
+        see open_store.
+    """
+    store = open_store(config)
+    with ThreadPoolExecutor(2, thread_name_prefix="take") as executor:
+        worker = secrets.token_hex(8)
+        gateway, sender = Gateway(store, lambda *_: []), ReplySender(store, {}, worker, executor)
+        intake = UpdateIntake(
+            store, gateway, {}, sender, worker, executor, on_kept=lambda: poke(config.data_dir / _POKED_AT)
+        )
+        paces = {name: Pace(limits) for name, limits in LIMITS.items()}
+        messengers = _messengers(config, store, gateway, paces, intake.take)
+        routes = [route for messenger in messengers for route in messenger.routes()]
+        if not routes or not config.webhooks.shared:
+            raise ChannelError(
+                "nothing to take in beside the program: set webhooks.shared to true and telegram.webhook or "
+                "zalo.webhook to the address that the platform posts to"
+            )
+        server = _webhooks(config, store, routes)
+        stopped = _stopped_by_signal()
+        await server.start()
+        try:
+            await _until_stopped([server], stopped)
+        finally:
+            await server.stop()
+
+
+def _webhooks(config: Config, store: Store, routes: Sequence[Route]) -> Webhooks:
+    def health() -> dict[str, Any]:
+        with store.transaction() as transaction:
+            return look(transaction.inbox, transaction.replies, now=datetime.now(UTC)).as_json()
+
+    settings = config.webhooks
+    return Webhooks(settings.host, settings.port, routes, health, shared=settings.shared)
+
+
+def _stopped_by_signal() -> asyncio.Event:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
 
 
 def _scheduler(config: Config, store: Store, channels: Sequence[Channel], paces: Mapping[str, Pace]) -> Scheduler:
@@ -311,24 +425,42 @@ def _scheduler(config: Config, store: Store, channels: Sequence[Channel], paces:
     return Scheduler(store, send, paces, _queue(), _erase(config, trusts_clock=False))
 
 
-async def work(config: Config, store: Store, live: LiveKnowledge, channels: Sequence[Channel]) -> None:
-    """Do what is asked for in chats and takes its time, and let answer what another process has loaded, for ever."""
+async def work(
+    config: Config,
+    store: Store,
+    live: LiveKnowledge,
+    channels: Sequence[Channel],
+    sender: ReplySender | None = None,
+) -> None:
+    """Do what is asked for in chats and takes its time, and let answer what another process has loaded, for ever.
+
+    Args:
+        sender: sends what is said at the end on channels other than the web page.
+    """
     by_name, loop = {channel.name: channel for channel in channels}, asyncio.get_running_loop()
+    queues_on = [name for name in by_name if name != WebChat.name] if sender is not None else []
 
     def fetch(channel: str, file_ref: str) -> bytes:
         return asyncio.run_coroutine_threadsafe(by_name[channel].fetch(file_ref), loop).result()
 
-    async def show(job: Job, message: StoredMessage, is_edit: bool) -> None:
+    async def show(job: Job, message: StoredMessage, is_edit: bool, shown_as: str | None) -> None:
         channel = by_name[job.channel]
         try:
-            await (channel.edit if is_edit else channel.deliver)(job.chat_id, message)
+            if is_edit:
+                await channel.edit(job.chat_id, message, shown_as)
+            elif sender is not None and job.channel in queues_on:
+                sender.look_now()
+            else:
+                await channel.deliver(job.chat_id, message)
         except DeliveryError as error:
             log.warning("job %s: message %s not delivered: %s", job.id, message.id, error)
 
     def tell(job: Job, message: StoredMessage, is_edit: bool) -> None:
-        asyncio.run_coroutine_threadsafe(show(job, message, is_edit), loop).result()
+        with store.transaction() as transaction:
+            shown_as = transaction.replies.shown_as(message.id) if is_edit else None
+        asyncio.run_coroutine_threadsafe(show(job, message, is_edit, shown_as), loop).result()
 
-    jobs, names = Jobs(store, live, config.documents.tray, fetch), list(by_name)
+    jobs, names = Jobs(store, live, config.documents.tray, fetch, queues_on), list(by_name)
     await asyncio.to_thread(jobs.say_interrupted, names, tell, now=datetime.now(UTC))
     while True:
         try:
@@ -356,19 +488,30 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _channels(config: Config, gateway: Gateway, store: Store, paces: Mapping[str, Pace]) -> list[Channel]:
-    channels: list[Channel] = []
-    if config.web.enabled:
-        channels.append(WebChat(config.web, gateway, store, thumbs=config.feedback.thumbs))
+def _messengers(
+    config: Config, store: Store, gateway: Gateway, paces: Mapping[str, Pace], take: Take
+) -> list[Messenger]:
+    messengers: list[Messenger] = []
+    # Who has no token need not wait for the library.
     if config.telegram.token is not None:
-        # Who has no token need not wait for the library.
         from bot.channels.telegram import Telegram
 
-        channels.append(Telegram(config.telegram, gateway, paces[Telegram.name]))
-    return channels
+        pace = paces[Telegram.name]
+        messengers.append(Telegram(config.telegram, gateway, pace, take, web_address=config.web.address))
+    if config.zalo.token is not None:
+        from bot.channels.zalo import ZaloBot
+
+        pace = paces[ZaloBot.name]
+        messengers.append(ZaloBot(config.zalo, gateway, pace, take, web_address=config.web.address))
+    if config.zalo_oa.is_on:
+        from bot.channels.zalo_oa import ZaloOa
+
+        pace = paces[ZaloOa.name]
+        messengers.append(ZaloOa(config.zalo_oa, gateway, pace, take, store, web_address=config.web.address))
+    return messengers
 
 
-async def _until_stopped(channels: list[Channel], stopped: asyncio.Event) -> None:
+async def _until_stopped(channels: Sequence[Channel | Webhooks], stopped: asyncio.Event) -> None:
     waiting = [asyncio.create_task(stopped.wait()), *(asyncio.create_task(c.wait()) for c in channels)]
     done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:

@@ -15,6 +15,7 @@ from assessment.loader import ChecklistError, load_checklists, passages_missing
 from assessment.versions import may_be_used
 from bot.app import assembled, build_encoder, load_all_views, open_vault
 from bot.config import Config
+from bot.health import look as look_at_health
 from embeddings.cache import differences, is_intact
 from embeddings.encoder import EncoderError
 from knowledge.accents import load_accents
@@ -40,6 +41,8 @@ from storage.database import (
     schema_version,
     session,
 )
+from storage.inbox import Inbox
+from storage.replies import Replies
 from storage.sealed import SealedValues
 from storage.vault import Vault, VaultError
 
@@ -76,6 +79,7 @@ def check(config: Config, *, now: datetime) -> Iterator[Finding]:
         ("keys", _keys),
         ("audit", _audit),
         ("tokens", _tokens),
+        ("messages", _messages),
         ("disk", _disk),
     )
     for name, look in looks:
@@ -232,13 +236,50 @@ def _written(config: Config, look: Callable[[Session], _T]) -> _T | None:
 
 
 def _tokens(config: Config) -> tuple[bool, str]:
-    if config.telegram.token is None:
-        return True, "telegram: none, channel off"
-    from bot.channels.telegram import looks_like_token
+    said = []
+    for name, token, is_on in (
+        ("telegram", config.telegram.token, config.telegram.token is not None),
+        ("zalo", config.zalo.token, config.zalo.token is not None),
+        ("zalo_oa", None, config.zalo_oa.is_on),
+    ):
+        if token is not None and not _looks_like_token(name, token.get_secret_value()):
+            setting = f"TUSOI_{name.upper()}__TOKEN"
+            return False, f"{name}: {setting} does not have the form of a token: copy it again from where it was given"
+        said.append(f"{name}: {'set (its server is asked at the start)' if is_on else 'none, channel off'}")
+    return True, "; ".join(said)
 
-    if not looks_like_token(config.telegram.token.get_secret_value()):
-        return False, "telegram: TUSOI_TELEGRAM__TOKEN does not have the form of a token: copy it from @BotFather again"
-    return True, "telegram: set (its server is asked at the start)"
+
+def _looks_like_token(channel: str, token: str) -> bool:
+    # Who has no token need not wait for the libraries.
+    if channel == "zalo":
+        from bot.channels.zalo import looks_like_token
+
+        return looks_like_token(token)
+    from bot.channels.telegram import looks_like_token as looks_like_telegram
+
+    return looks_like_telegram(token)
+
+
+def _messages(config: Config) -> tuple[bool, str]:
+    """Look at how long what came in waits to be handled, and what is to be said to be sent."""
+    vault = _NO_KEY if config.secrets.keys is None and not config.key_file.exists() else open_vault(config)
+    found = _written(
+        config, lambda opened: look_at_health(Inbox(opened, vault), Replies(opened), now=datetime.now(UTC))
+    )
+    if found is None:
+        return True, "nothing came in yet, or looked at after the next start"
+    said = [
+        f"oldest update not handled: {_age(found.oldest_update_s)}",
+        f"oldest reply not sent: {_age(found.oldest_unsent_s)}",
+        f"{found.unknown} replies perhaps not arrived",
+    ]
+    if found.aside:
+        said.append(f"{found.aside} updates put aside: an admin writes 'tin lỗi' to the bot")
+    return found.is_well, ", ".join(said)
+
+
+def _age(seconds: float | None) -> str:
+    return "none" if seconds is None else f"{seconds:.0f} s"
 
 
 def _disk(config: Config) -> tuple[bool, str]:

@@ -1,16 +1,35 @@
 """config.yaml, the environment and .env -> Config."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+)
 
 PREFIX = "TUSOI_"
-SECRETS = {("telegram", "token"), ("secrets", "keys")}
+SECRETS = {
+    ("telegram", "token"),
+    ("telegram", "webhook_secret"),
+    ("zalo", "token"),
+    ("zalo", "webhook_secret"),
+    ("zalo_oa", "app_secret"),
+    ("zalo_oa", "refresh_token"),
+    ("zalo_oa", "oa_secret_key"),
+    ("secrets", "keys"),
+}
 
 
 class ConfigError(Exception):
@@ -66,13 +85,122 @@ class WebConfig(_Section):
     address: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
 
 
+def _telegram_secret(value: SecretStr | None) -> SecretStr | None:
+    """Refuse what Telegram does not take as the secret of a webhook, and what could be guessed."""
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
+        raise ValueError("must be 16 to 256 of A-Z, a-z, 0-9, _ and -")
+    return value
+
+
 class TelegramConfig(_Section):
-    """The Telegram bot; off while there is no token."""
+    """The Telegram bot; off while there is no token.
+
+    Attributes:
+        webhook: the public address that Telegram posts to; without, updates are fetched. A Bot API server of one's own
+            may post within this machine without HTTPS.
+        webhook_secret: what Telegram proves itself with there; without, it is made from the token.
+    """
 
     token: SecretStr | None = None
     name: Annotated[str, StringConstraints(pattern=r"^\w{5,32}$")] | None = None
+    webhook: (
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost)(:\d{1,5})?)(/[^\s?#]*)?$"),
+        ]
+        | None
+    ) = None
+    webhook_secret: Annotated[SecretStr | None, AfterValidator(_telegram_secret)] = None
     base_url: str = "https://api.telegram.org/bot"
     base_file_url: str = "https://api.telegram.org/file/bot"
+
+
+def _header_secret(value: SecretStr | None) -> SecretStr | None:
+    """Refuse what Zalo does not take as the secret of a webhook, or what no header can hold."""
+    if value is not None and not re.fullmatch(r"[!-~]{8,256}", value.get_secret_value()):
+        raise ValueError("must be 8 to 256 letters, digits or signs, without blanks")
+    return value
+
+
+def _digits(value: Any) -> Any:
+    """Let an id of digits stand without quotes in YAML."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if text is not None and not (isinstance(text, str) and re.fullmatch(r"[0-9]{1,32}", text)):
+        raise ValueError("must be the app's id: 1 to 32 digits")
+    return text
+
+
+class ZaloConfig(_Section):
+    """The Zalo bot; off while there is no token.
+
+    Attributes:
+        webhook: the public address that Zalo posts to; without, updates are fetched. Zalo itself refuses an address
+            without HTTPS; a server that speaks like it may be on this machine.
+        webhook_secret: what Zalo proves itself with there; without, it is made from the token.
+    """
+
+    token: SecretStr | None = None
+    webhook: (
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost)(:\d{1,5})?)(/[^\s?#]*)?$"),
+        ]
+        | None
+    ) = None
+    webhook_secret: Annotated[SecretStr | None, AfterValidator(_header_secret)] = None
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = "https://bot-api.zaloplatforms.com/bot"
+
+
+class ZaloOaConfig(_Section):
+    """The Zalo Official Account; off until its app and all three secrets are set.
+
+    Attributes:
+        app_id: of the app that is linked to the account.
+        app_secret: of that app, to exchange tokens.
+        refresh_token: from authorising the app; works once, its successors are kept in the database.
+        oa_secret_key: of the webhook, which signs what is posted.
+        paid: whether messages may be sent that cost money: from 48 hours to 7 days after a person has written.
+        path: where the web server takes what Zalo posts.
+    """
+
+    app_id: Annotated[str | None, BeforeValidator(_digits)] = None
+    app_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+    oa_secret_key: SecretStr | None = None
+    paid: Annotated[bool, Field(strict=True)] = False
+    path: Annotated[str, StringConstraints(pattern=r"^/[\w./-]*$")] = "/zalo-oa"
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = "https://openapi.zalo.me"
+    oauth_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = (
+        "https://oauth.zaloapp.com/v4/oa/access_token"
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether everything is there that the channel needs."""
+        return None not in (self.app_id, self.app_secret, self.refresh_token, self.oa_secret_key)
+
+
+class TalkConfig(_Section):
+    """How messages from Telegram and Zalo are handled.
+
+    Attributes:
+        processes: so many processes answer them beside the program, each with the documents in its memory; 0: the
+            program itself, in threads.
+    """
+
+    processes: Annotated[int, Field(ge=0, le=16, strict=True)] = 0
+
+
+class WebhooksConfig(_Section):
+    """Where the web server listens that platforms post to, where one of them has a webhook.
+
+    Attributes:
+        shared: `python -m bot webhook` may listen on the same port, too, in as many processes as are started.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8081
+    shared: Annotated[bool, Field(strict=True)] = False
 
 
 class SecretsConfig(_Section):
@@ -125,6 +253,10 @@ class Config(_Section):
     search: SearchConfig = SearchConfig()
     web: WebConfig = WebConfig()
     telegram: TelegramConfig = TelegramConfig()
+    zalo: ZaloConfig = ZaloConfig()
+    zalo_oa: ZaloOaConfig = ZaloOaConfig()
+    webhooks: WebhooksConfig = WebhooksConfig()
+    talk: TalkConfig = TalkConfig()
     admins: tuple[Identity, ...] = ()
     assessment: AssessmentConfig = AssessmentConfig()
     feedback: FeedbackConfig = FeedbackConfig()
@@ -260,6 +392,6 @@ def _explain(error: ValidationError, path: Path, origins: Mapping[str, str]) -> 
         known = sorted(getattr(section, "model_fields", {}))
         return f"{where}: unknown key '{key}'; allowed: {', '.join(known)}"
     # What stands where a password may stand is not repeated.
-    is_secret = first["loc"][0] in ("database", "telegram", "secrets")
+    is_secret = first["loc"][0] in ("database", "telegram", "zalo", "zalo_oa", "secrets")
     got = "" if is_secret else f"; got {first['input']!r}"
     return f"{where}: '{key}': {first['msg']}{got}"

@@ -5,15 +5,19 @@ import logging
 import secrets
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any, TypeVar
 
+from bot.floods import Floods, Verdict
 from handlers import texts
+from handlers.audience import Audience
 from handlers.files import File
 from handlers.messages import IncomingMessage, Reply, say
 from handlers.page_command import CommandNotUnderstood
 from handlers.router import is_confidential
+from storage.replies import QueuedReply
 from storage.store import Conversation, Store, StoredMessage, Transaction
 
 log = logging.getLogger(__name__)
@@ -28,6 +32,8 @@ PageMaker = Callable[[IncomingMessage, Conversation, Transaction, str, Mapping[s
 PageFileMaker = Callable[[IncomingMessage, Conversation, Transaction, str, int], Callable[[], File] | None]
 # Whether this chat may send files.
 FileTaker = Callable[[IncomingMessage, Conversation, Transaction], bool]
+# Which commands a chat is shown.
+AudienceMaker = Callable[[IncomingMessage, Transaction], Audience]
 
 _T = TypeVar("_T")
 
@@ -40,11 +46,33 @@ class Received:
         replies: what to send, in order; after a repeat, what was said the first time.
         is_repeat: the message had come before, and nothing was done again.
         begins_work: something takes its time, and its chat will hear of it.
+        is_refused: the person writes too fast; nothing was kept.
+        replaces: by id of a reply, the message of ours in whose place it may be shown.
     """
 
     replies: tuple[StoredMessage, ...]
     is_repeat: bool = False
     begins_work: bool = False
+    is_refused: bool = False
+    replaces: Mapping[int, int] = field(default_factory=dict)
+
+
+class HandlingFailedError(Exception):
+    """A handler has failed in another process; `kind` names its exception, `where` is its traceback, without words."""
+
+    def __init__(self, kind: str, where: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.where = where
+
+
+class Joined(Enum):
+    """What came of saying that a web chat is another chat's person."""
+
+    JOINED = "joined"
+    NOT_LINKED = "not_linked"
+    REPLAYED = "replayed"
+    WEB_OF_ANOTHER = "web_of_another"
 
 
 class Gateway:
@@ -59,8 +87,13 @@ class Gateway:
         make_page_file: PageFileMaker | None = None,
         takes_files: FileTaker | None = None,
         make_documents: Callable[[], dict[str, Any]] | None = None,
+        audience: AudienceMaker | None = None,
+        floods: Floods | None = None,
     ) -> None:
+        """Take the store, the handlers, and what keeps one person from taking everybody's time."""
         self._store = store
+        self._audience = audience
+        self._floods = floods
         self._handle = handle
         self._make_file = make_file
         self._make_page = make_page
@@ -100,6 +133,81 @@ class Gateway:
             code = _log(error, message.channel)
             return Received((_unstored(say(texts.server_error(code)), message.sent_at),))
 
+    def receive_kept(
+        self, message: IncomingMessage, update_id: int, worker: str, now: datetime
+    ) -> tuple[list[tuple[QueuedReply, StoredMessage]], str | None]:
+        """Answer a message that a platform's update held, in this thread; the caller keeps chats in order.
+
+        The update is done, the answer kept and its sending queued in one transaction.
+
+        Returns:
+            what is to be sent, in order; and what to say beside it, kept nowhere. A repeat gives nothing.
+        Raises:
+            LeaseLostError: another worker has taken the update over; nothing was done.
+            Exception: whatever the handler raises; nothing was done, and it may be tried again.
+        """
+        with self._store.transaction() as transaction:
+            transaction.inbox.done(update_id, worker, now=now)
+            received = self._answer(message, transaction, tells_once=True)
+            if received.is_repeat:
+                return [], None
+            if received.is_refused:
+                return [], received.replies[0].text if received.replies else None
+            queued = []
+            for reply in received.replies:
+                replaces = received.replaces.get(reply.id)
+                to = transaction.replies.queue(
+                    reply.id, message.channel, message.chat_id, worker=worker, now=now, replaces=replaces
+                )
+                queued.append((to, reply))
+        return queued, None
+
+    def put_aside(
+        self, update_id: int, worker: str, error: Exception, now: datetime, again_at: datetime, most_attempts: int
+    ) -> tuple[bool, str]:
+        """Note that handling an update has failed; return whether it was put aside, and what its sender then hears."""
+        code = _log(error, f"update {update_id}")
+        with self._store.transaction() as transaction:
+            reason = f"{_kind(error)} {code}"
+            is_aside = transaction.inbox.failed(
+                update_id, worker, reason, now=now, again_at=again_at, most_attempts=most_attempts
+            )
+        return is_aside, texts.server_error(code)
+
+    def audience(self, channel: str, chat_id: str, *, now: datetime) -> Audience | None:
+        """Return which commands a chat is to be shown; None where nobody has said how to tell."""
+        if self._audience is None:
+            return None
+        with self._store.transaction() as transaction:
+            return self._audience(IncomingMessage(channel, chat_id, "audience", "", now), transaction)
+
+    def last_heard(self, channel: str, chat_id: str) -> datetime | None:
+        """Return when a person last wrote in a chat."""
+        with self._store.transaction() as transaction:
+            return transaction.last_heard(channel, chat_id)
+
+    def join_chat(
+        self, channel: str, chat_id: str, joining_channel: str, joining_chat_id: str, proof: str, *, now: datetime
+    ) -> Joined:
+        """Link a chat to the member of another one, whose platform has proved who it is.
+
+        Args:
+            proof: names what the platform gave as proof; from another chat the same is refused.
+        """
+        with self._store.transaction() as transaction:
+            people = transaction.people
+            member_id = people.member_of(channel, chat_id)
+            if member_id is None:
+                return Joined.NOT_LINKED
+            if not transaction.inbox.use_init_data(proof, f"{joining_channel}:{joining_chat_id}", now=now):
+                return Joined.REPLAYED
+            linked = people.member_of(joining_channel, joining_chat_id)
+            if linked is not None:
+                return Joined.JOINED if linked == member_id else Joined.WEB_OF_ANOTHER
+            people.link(joining_channel, joining_chat_id, member_id, now=now)
+            transaction.audit.note(f"member:{member_id}", "link", joining_channel, now=now)
+        return Joined.JOINED
+
     async def page(
         self, kind: str, channel: str, chat_id: str, command: Mapping[str, Any], *, now: datetime
     ) -> dict[str, Any] | None:
@@ -128,12 +236,18 @@ class Gateway:
         except Exception as error:
             return {"error": texts.page_error(_log(error, channel))}
 
-    def _answer(self, message: IncomingMessage, transaction: Transaction) -> Received:
+    def _answer(self, message: IncomingMessage, transaction: Transaction, *, tells_once: bool = False) -> Received:
         now = message.sent_at
         conversation = transaction.conversation(message.channel, message.chat_id, now=now)
         earlier = transaction.replies_to(conversation.id, message.external_id)
         if earlier is not None:
             return Received(tuple(earlier), is_repeat=True)
+        if self._floods is not None:
+            person = conversation.member_id or f"{message.channel}:{message.chat_id}"
+            verdict = self._floods.judge(str(person), now)
+            if verdict is not Verdict.FINE:
+                is_told = verdict is Verdict.TELL or not tells_once
+                return Received((_unstored(say(texts.TOO_FAST), now),) if is_told else (), is_refused=True)
         # The label of a pressed button is what the person said.
         pressed = transaction.button(conversation.id, message.button_id) if message.button_id else None
         said = pressed.label if pressed else message.text or message.file_name or ""
@@ -144,7 +258,11 @@ class Gateway:
             now=now,
             confidential=is_confidential(message, conversation, transaction),
         )
-        stored, begins_work = [], False
+        latest_id = transaction.message_of_button(message.button_id) if pressed and message.button_id else None
+        if latest_id is not None and latest_id != transaction.latest_id(conversation.id, before=incoming_id):
+            # Further up in the chat nobody would see it change.
+            latest_id = None
+        stored, begins_work, replaces = list[StoredMessage](), False, dict[int, int]()
         for reply in self._handle(message, conversation, transaction):
             kept = transaction.add_reply(
                 conversation.id,
@@ -164,8 +282,10 @@ class Gateway:
                     now=now,
                 )
                 begins_work = True
+            if reply.may_replace and latest_id is not None and not stored:
+                replaces[kept.id] = latest_id
             stored.append(kept)
-        return Received(tuple(stored), begins_work=begins_work)
+        return Received(tuple(stored), begins_work=begins_work, replaces=replaces)
 
     def file_of(self, channel: str, chat_id: str, message_id: int, number: int, *, now: datetime) -> File | None:
         """Return a file of one of our messages to a chat, made anew; None where there is none for this chat.
@@ -219,12 +339,18 @@ class Gateway:
             transaction.mark_delivered(message_id, now=datetime.now(UTC))
 
 
+def _kind(error: Exception) -> str:
+    return error.kind if isinstance(error, HandlingFailedError) else type(error).__name__
+
+
 def _log(error: Exception, channel: str) -> str:
     """Log what failed; return the code under which it can be found."""
     code = secrets.token_hex(2).upper()
     # An exception's own words may hold what a person wrote; its type and place tell enough.
     where = "".join(traceback.format_tb(error.__traceback__))
-    log.error("handling failed, code %s, channel %s: %s\n%s", code, channel, type(error).__name__, where)
+    if isinstance(error, HandlingFailedError):
+        where = error.where
+    log.error("handling failed, code %s, channel %s: %s\n%s", code, channel, _kind(error), where)
     return code
 
 

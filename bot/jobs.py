@@ -6,7 +6,7 @@ import secrets
 import time
 import traceback
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -34,7 +34,15 @@ Fetch = Callable[[str, str], bytes]
 class Jobs:
     """Takes jobs one at a time and tells their chats."""
 
-    def __init__(self, store: Store, live: LiveKnowledge, tray: Path, fetch: Fetch) -> None:
+    def __init__(
+        self, store: Store, live: LiveKnowledge, tray: Path, fetch: Fetch, queues_on: Collection[str] = ()
+    ) -> None:
+        """Take what is loaded, where files are put, and by what those that were sent are fetched.
+
+        Args:
+            queues_on: channels where what is said at the end is sent like any reply, after a crash, too.
+        """
+        self._queues_on = queues_on
         self._store = store
         self._live = live
         self._tray = tray
@@ -112,6 +120,8 @@ class Jobs:
                 in_reply_to=None,
                 now=now,
             )
+            if job.channel in self._queues_on:
+                transaction.replies.queue(message.id, job.channel, job.chat_id, worker=None, now=now)
         tell(job, last, True)
         tell(job, message, False)
 

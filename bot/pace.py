@@ -26,8 +26,13 @@ class Limits:
     for_replies: int = 0
 
 
-# Telegram: about 30 messages a second in all, one a second to a chat. A web chat stores what it is given: no limit.
-LIMITS = {"telegram": Limits(per_second=30, per_chat_s=1.0, for_replies=5)}
+# Telegram: about 30 messages a second in all, one a second to a chat. Zalo tells no figure: a third of that, so that
+# it need not ask us to wait. A web chat stores what it is given: no limit.
+LIMITS = {
+    "telegram": Limits(per_second=30, per_chat_s=1.0, for_replies=5),
+    "zalo": Limits(per_second=10, per_chat_s=1.0, for_replies=3),
+    "zalo_oa": Limits(per_second=10, per_chat_s=1.0, for_replies=3),
+}
 
 
 class Pace:
@@ -46,10 +51,11 @@ class Pace:
         self._last_at: float | None = None
         self._talked_at: float | None = None
         self._halted_until: float | None = None
+        self._halted_chats: dict[str, float] = {}
 
     def next_at(self, chat_id: str, now: float) -> float:
         """Return the first moment, now or later, at which a message of a broadcast may go to a chat."""
-        at = now if self._halted_until is None else max(now, self._halted_until)
+        at = now + self.chat_halted_s(chat_id, now)
         limits = self._limits
         if limits is None:
             return at
@@ -90,12 +96,25 @@ class Pace:
         self._note(chat_id, now)
         self._note_gone(now)
 
-    def halt(self, until: float) -> None:
-        """Let no message of a broadcast go before a moment; a halt that lasts longer stays."""
-        self._halted_until = until if self._halted_until is None else max(until, self._halted_until)
+    def halt(self, until: float, chat_id: str, now: float) -> None:
+        """Obey a platform that asked to wait when a chat was written to; a halt that lasts longer stays.
+
+        It does not say whether it means the chat or all of them. One chat is halted alone; where a second one is
+        refused meanwhile, it means all.
+        """
+        for chat in [chat for chat, at in self._halted_chats.items() if at <= now]:
+            del self._halted_chats[chat]
+        is_second = any(chat != chat_id for chat in self._halted_chats)
+        self._halted_chats[chat_id] = max(until, self._halted_chats.get(chat_id, until))
+        if is_second:
+            self._halted_until = until if self._halted_until is None else max(until, self._halted_until)
+
+    def chat_halted_s(self, chat_id: str, now: float) -> float:
+        """Return for how many seconds a chat is halted, alone or with all; 0 where it is not."""
+        return max(self.halted_s(now), self._halted_chats.get(chat_id, now) - now)
 
     def halted_s(self, now: float) -> float:
-        """Return for how many seconds the channel is halted; 0 where it is not."""
+        """Return for how many seconds the whole channel is halted; 0 where it is not."""
         return 0.0 if self._halted_until is None else max(0.0, self._halted_until - now)
 
     def _note(self, chat_id: str, at: float) -> None:

@@ -19,7 +19,7 @@ from assessment.schedule import local_day
 from bot.channels.base import DeliveryError
 from bot.pace import Pace
 from handlers.messages import Reply
-from handlers.reminders import compose, queue_some
+from handlers.reminders import compose, queue_some, reachable
 from storage.outbox import CLAIM, Delivery
 from storage.people import Link
 from storage.store import Store, StoredMessage, Transaction
@@ -338,8 +338,11 @@ class Scheduler:
         for each in self._ended:
             wait_s = each.error.retry_after_s if each.error else None
             if wait_s:
-                channel = each.begun.claimed.link.channel
-                self._pace(channel).halt(time.monotonic() + wait_s)
+                link, moment = each.begun.claimed.link, time.monotonic()
+                channel, pace = link.channel, self._pace(link.channel)
+                pace.halt(moment + wait_s, link.chat_id, moment)
+                if not pace.halted_s(moment):
+                    continue
                 put_off += [(claimed, wait_s) for claimed in self._ready.pop(channel, ())]
                 put_off += [(claimed, wait_s) for claimed, _ in portion if claimed.link.channel == channel]
                 portion = [(claimed, at) for claimed, at in portion if claimed.link.channel != channel]
@@ -404,8 +407,12 @@ class Scheduler:
         elif error.maybe_delivered:
             outbox.unknown(delivery.id, self._worker, str(error), now=now)
         elif error.permanent:
-            outbox.failed(delivery.id, self._worker, "blocked", now=now)
-            transaction.people.set_blocked(link.channel, link.chat_id, at=now)
+            if error.is_closed:
+                transaction.people.set_blocked(link.channel, link.chat_id, at=now)
+            if reachable(transaction, delivery, but=link.channel) is not None:
+                outbox.try_elsewhere(delivery.id, self._worker, str(error), channel=link.channel, now=now)
+            else:
+                outbox.failed(delivery.id, self._worker, "blocked" if error.is_closed else str(error), now=now)
         elif error.retry_after_s:
             at = now + timedelta(seconds=error.retry_after_s)
             outbox.put_off(delivery.id, self._worker, str(error), at=at)

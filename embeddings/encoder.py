@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -132,12 +133,18 @@ def make_encoder(model: str, *, query_prompt: str = "", passage_prompt: str = ""
         EncoderError: the model cannot be loaded.
     """
     if model == "bundled":
-        return StaticEncoder(BUNDLED)
+        return _bundled()
     if model == "hashing":
         return HashingEncoder()
     return SentenceTransformerEncoder(
         model, query_prompt=query_prompt, passage_prompt=passage_prompt, batch_size=batch_size
     )
+
+
+@cache
+def _bundled() -> StaticEncoder:
+    """Return our own model: its files come with the program and stay as they are while it runs."""
+    return StaticEncoder(BUNDLED)
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

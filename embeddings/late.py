@@ -7,7 +7,7 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.ragged import merge
+from embeddings.ragged import Ragged
 
 
 class TokenEncoder(Protocol):
@@ -54,10 +54,10 @@ class LateInteraction:
     Source: the MaxSim operator of ColBERT, Khattab and Zaharia, SIGIR 2020.
     """
 
-    def __init__(self, encoder: TokenEncoder, rows: NDArray[np.int32], starts: NDArray[np.int64]) -> None:
-        """Take the features of n texts: rows[starts[i]:starts[i + 1]] belong to text i."""
+    def __init__(self, encoder: TokenEncoder, rows: Ragged[np.int32]) -> None:
+        """Take the features of n texts."""
         self._encoder = encoder
-        self._rows, self._starts = rows, starts
+        self._rows = rows
 
     @classmethod
     def build(cls, encoder: TokenEncoder, texts: Sequence[str], *, batch: int = 4096) -> "LateInteraction":
@@ -76,7 +76,7 @@ class LateInteraction:
     ) -> "LateInteraction":
         """Return the index of texts given by the features of some after the others; see once."""
         packed = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
-        return cls(encoder, packed, np.cumsum(np.concatenate([[0], *counts])))
+        return cls(encoder, Ragged(packed, np.cumsum(np.concatenate([[0], *counts]))))
 
     def updated(self, kept: NDArray[np.int64], fresh: "LateInteraction") -> "LateInteraction":
         """Return the index of n texts of which some are in this one, which stays as it is.
@@ -85,18 +85,19 @@ class LateInteraction:
             kept: [n], for each text its number in this index; -1 for the next of the fresh ones.
             fresh: the index of the texts that are not.
         """
-        return LateInteraction(self._encoder, *merge(kept, (self._rows, self._starts), (fresh._rows, fresh._starts)))
+        return LateInteraction(self._encoder, self._rows.updated(kept, fresh._rows.packed()))
 
     @classmethod
     def load(cls, encoder: TokenEncoder, folder: Path) -> "LateInteraction":
         """Return a saved index; see save."""
         rows = np.load(folder / "late-rows.npy", mmap_mode="r")
-        return cls(encoder, rows, np.load(folder / "late-starts.npy"))
+        return cls(encoder, Ragged(rows, np.load(folder / "late-starts.npy")))
 
     def save(self, folder: Path) -> None:
         """Write the index into an existing folder."""
-        np.save(folder / "late-rows.npy", self._rows)
-        np.save(folder / "late-starts.npy", self._starts)
+        rows, starts = self._rows.packed()
+        np.save(folder / "late-rows.npy", rows)
+        np.save(folder / "late-starts.npy", starts)
 
     def scores(self, query: str, ids: Sequence[int]) -> NDArray[np.float32]:
         """Return the score of some texts for a query, [len(ids)], -1 to 1; 0 where either has no known feature."""
@@ -108,14 +109,13 @@ class LateInteraction:
         if not weights.sum():
             return found
         numbers = np.asarray(ids, dtype=np.int64)
-        lengths = self._starts[numbers + 1] - self._starts[numbers]
+        lengths = self._rows.lengths(numbers)
         filled = np.flatnonzero(lengths)
         if not len(filled):
             return found
         lengths = lengths[filled]
         ends = np.cumsum(lengths)
-        at = np.repeat(self._starts[numbers[filled]] - (ends - lengths), lengths) + np.arange(ends[-1])
-        features, local = np.unique(self._rows[at], return_inverse=True)
+        features, local = np.unique(self._rows.of(numbers[filled]), return_inverse=True)
         similar = self._encoder.token_similarities(features, vectors)
         # A row holds the similarities of one feature with the whole query: rows are gathered faster than columns.
         best = np.maximum.reduceat(similar.take(local, axis=0), ends - lengths, axis=0)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.encoder import Encoder
-from embeddings.ragged import merge
+from embeddings.ragged import Ragged
 
 # Long enough to say something, short enough that nothing is drowned, in characters.
 _PIECE_LENGTH = 350
@@ -31,9 +31,9 @@ def split(text: str) -> list[str]:
 class PieceIndex:
     """Vectors of the pieces of n texts."""
 
-    def __init__(self, vectors: NDArray[np.float16], starts: NDArray[np.int64]) -> None:
-        """Take the pieces' vectors: vectors[starts[i]:starts[i + 1]], of unit L2 norm, belong to text i."""
-        self._vectors, self._starts = vectors, starts
+    def __init__(self, vectors: Ragged[np.float16]) -> None:
+        """Take the vectors of the pieces of each text, of unit L2 norm."""
+        self._vectors = vectors
 
     @classmethod
     def build(cls, encoder: Encoder, texts: Sequence[tuple[str, str]], *, batch: int = 4096) -> "PieceIndex":
@@ -48,7 +48,7 @@ class PieceIndex:
                 pieces += cut
             parts.append(encoder.encode(pieces).astype(np.float16))
         vectors = np.concatenate(parts) if parts else np.zeros((0, encoder.dim), dtype=np.float16)
-        return cls(vectors, np.concatenate([[0], np.cumsum(counts)]))
+        return cls(Ragged(vectors, np.concatenate([[0], np.cumsum(counts)])))
 
     def updated(self, kept: NDArray[np.int64], encoder: Encoder, fresh: Sequence[tuple[str, str]]) -> "PieceIndex":
         """Return the index of n texts of which some are in this one, which stays as it is.
@@ -57,29 +57,27 @@ class PieceIndex:
             kept: [n], for each text its number in this index; -1 for the next of the fresh ones.
             fresh: the texts that are not, as build takes them; only these are encoded.
         """
-        new = self.build(encoder, fresh)
-        return PieceIndex(*merge(kept, (self._vectors, self._starts), (new._vectors, new._starts)))
+        return PieceIndex(self._vectors.updated(kept, self.build(encoder, fresh)._vectors.packed()))
 
     @classmethod
     def load(cls, folder: Path) -> "PieceIndex":
         """Return a saved index; see save."""
-        return cls(np.load(folder / "pieces.npy", mmap_mode="r"), np.load(folder / "piece-starts.npy"))
+        return cls(Ragged(np.load(folder / "pieces.npy", mmap_mode="r"), np.load(folder / "piece-starts.npy")))
 
     def save(self, folder: Path) -> None:
         """Write the index into an existing folder."""
-        np.save(folder / "pieces.npy", self._vectors)
-        np.save(folder / "piece-starts.npy", self._starts)
+        vectors, starts = self._vectors.packed()
+        np.save(folder / "pieces.npy", vectors)
+        np.save(folder / "piece-starts.npy", starts)
 
     def similarities(self, vector: NDArray[np.float32], ids: Sequence[int]) -> NDArray[np.float32]:
         """Return how near the nearest piece of some texts is to a vector [dim], [len(ids)]."""
         if not len(ids):
             return np.zeros(0, dtype=np.float32)
         numbers = np.asarray(ids, dtype=np.int64)
-        lengths = self._starts[numbers + 1] - self._starts[numbers]
-        ends = np.cumsum(lengths)
-        at = np.repeat(self._starts[numbers] - (ends - lengths), lengths) + np.arange(ends[-1])
-        similar = self._vectors[at].astype(np.float32) @ vector
-        best: NDArray[np.float32] = np.maximum.reduceat(similar, ends - lengths)
+        lengths = self._vectors.lengths(numbers)
+        similar = self._vectors.of(numbers).astype(np.float32) @ vector
+        best: NDArray[np.float32] = np.maximum.reduceat(similar, np.cumsum(lengths) - lengths)
         return best
 
 

@@ -91,9 +91,7 @@ def close(turn: Turn) -> Reply:
         return entered
     found, round_ = entered
     standing = standing_of(turn, found)
-    waiting = 0
-    if standing is not None:
-        waiting = sum(map(len, (standing.reachable, standing.without_phone, standing.never_linked, standing.blocked)))
+    waiting = standing.waiting if standing is not None else 0
     return say(
         calendar_texts.whether_to_close(round_.month, waiting),
         Button(calendar_texts.CLOSE, "cal_close", str(round_.id)),

@@ -8,7 +8,7 @@ from assessment.model import AssessmentRound, Checklist, Item, ItemAnswer, ItemG
 from assessment.schedule import RoundState, closes_at, is_late, local_day, round_state
 from assessment.steps import answerable_at_once, missing, next_step
 from handlers import member_texts, paper_texts, texts
-from handlers.enrolment import ask_consent, has_consented, is_decided, member_in, notice_name
+from handlers.enrolment import ask_consent, current_round, has_consented, is_decided, member_in, notice_name
 from handlers.messages import Button, Reply, say
 from handlers.services import Turn
 from storage.rounds import StoredAnswer
@@ -41,6 +41,12 @@ def preview(turn: Turn) -> Reply:
         return entered
     member, found = entered
     return _confidential(_preview(turn, found, member))
+
+
+def see_again(turn: Turn) -> Reply:
+    """Show what was handed in, or where it is not, what would be."""
+    entered = enter(turn)
+    return entered if isinstance(entered, Reply) else _confidential(_again(turn, *entered, []))
 
 
 def change(turn: Turn, number: int) -> Reply:
@@ -78,14 +84,6 @@ def _consenting(turn: Turn) -> Member | Reply:
     return member if has_consented(turn, member) else ask_consent(turn)
 
 
-def current_round(turn: Turn, member: Member) -> AssessmentRound | None:
-    """Return the round of the member's cell that still takes responses, if any."""
-    for found in turn.transaction.rounds.of_cell(member.cell_id)[:1]:
-        if round_state(found, turn.now) is not RoundState.CLOSED:
-            return found
-    return None
-
-
 def tells_an_answer(action: str) -> bool:
     """Whether what is chosen under such a button tells what a member has answered."""
     return action in _CONFIDENTIAL
@@ -112,12 +110,13 @@ def _group(
     turn.transaction.rounds.show(found.id, member.id, at_once)
     asked = member_texts.group(group.number, len(checklist.groups), group.title, group.question)
     where = f"{found.id}:{group.number}"
-    return say(
+    question = say(
         f"{said}\n{asked}" if said else asked,
         Button(member_texts.WHOLE_GROUP, "ck_group", where),
         Button(member_texts.ONE_BY_ONE, "ck_items", where),
         Button(member_texts.EXAMPLES, "ck_examples", where),
     )
+    return replace(question, may_replace=True)
 
 
 def _item(turn: Turn, found: AssessmentRound, member: Member, item: Item, progress: str, said: str = "") -> Reply:
@@ -129,7 +128,7 @@ def _item(turn: Turn, found: AssessmentRound, member: Member, item: Item, progre
     labels = checklist_of(turn, found).answer_labels
     where = f"{found.id}:{item.number}"
     buttons = [Button(labels[answer], "ck_answer", f"{where}:{answer.value}") for answer in ItemAnswer]
-    return say(f"{said}\n{asked}" if said else asked, *buttons)
+    return replace(say(f"{said}\n{asked}" if said else asked, *buttons), may_replace=True)
 
 
 def _preview(turn: Turn, found: AssessmentRound, member: Member) -> Reply:
@@ -406,4 +405,6 @@ WORDS: dict[str, Callable[[Turn], Reply]] = {
     "tu soi": begin,
     "nop": preview,
     "nop phieu": preview,
+    "xem lai": see_again,
+    "xem lai phieu": see_again,
 }

@@ -15,10 +15,11 @@ CELLS = "Bảng các chi bộ"
 EMPTY_LOG = "Nhật ký chưa có việc nào."
 NO_TOTALS = (
     "Chưa nêu số liệu từng điều, để không lộ câu trả lời của ai: chỉ tính sau hạn nộp; mỗi chi bộ cần từ 5 phiếu trở "
-    "lên và có câu trả lời khác nhau; chi bộ vừa có thêm vài phiếu thì đợi đủ 5 phiếu mới."
+    "lên và có câu trả lời khác nhau."
 )
 HOW_COUNTED = (
-    "Chỉ cộng những chi bộ có từ 5 phiếu trở lên; điều nào cả chi bộ trả lời giống nhau thì không cộng chi bộ đó."
+    "Chỉ cộng những chi bộ có từ 5 phiếu trở lên; điều nào cả chi bộ trả lời giống nhau thì không cộng chi bộ đó. "
+    "Phiếu nộp thêm sau lần nêu trước được tính khi có đủ 5 phiếu mới."
 )
 
 _ACTIONS = {
@@ -38,6 +39,8 @@ _ACTIONS = {
     "read answers": "xem câu trả lời theo quyết định",
     "read totals": "xem số liệu từng điều",
     "issue codes": "tạo mã",
+    "issue own code": "tự tạo mã nối máy",
+    "replace phone": "tạo mã thay máy",
     "enter paper": "nhập phiếu giấy",
     "correct paper": "sửa phiếu giấy",
     "roster import": "nhập danh sách",

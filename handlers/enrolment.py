@@ -1,11 +1,13 @@
 """Link a chat account to a member, ask for consent, take both back."""
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 
-from assessment.model import Member, Response
-from assessment.schedule import local_day
+from assessment.model import AssessmentRound, Member, Response
+from assessment.schedule import RoundState, local_day, round_state
 from handlers import member_texts, paper_texts
 from handlers.messages import Button, Reply, say
 from handlers.services import KEEP_MONTHS, Options, Turn
@@ -13,13 +15,33 @@ from storage.people import CODE_LENGTH, CODE_LETTERS, Redeemed
 
 # The notice a member agrees to. When what is kept or who sees it changes, it gets a new name and all are asked anew.
 NOTICE = "2026-11"
+# What the log calls a code that a secretary made for somebody in place of the phones until then.
+REPLACED = "replace phone"
+# What Vietnamese keyboards make of letters of a code.
+_TELEX = {"Ư": "W", "Ứ": "WS", "Ừ": "WF", "Ử": "WR", "Ữ": "WX", "Ự": "WJ", "Đ": "DD"}
+_MISREAD = re.compile(r"([0-9A-Za-z]{4})([ -]?)([0-9A-Za-z]{4})")
+_WORD_AND_NUMBER = re.compile(r"[A-Z]+\d+|\d+[A-Z]*")
 
 
 def looks_like_a_code(typed: str) -> bool:
-    """Whether a text is a one-time code and nothing else."""
-    letters = typed.strip(" .").upper().replace("-", "").replace(" ", "")
+    """Whether a text is a one-time code and nothing else, or was copied from one with letters that codes have not."""
+    said = typed.strip(" .")
+    letters = _as_printed(said)
     has_digit = any(letter.isdigit() for letter in letters)
-    return len(letters) == CODE_LENGTH and has_digit and set(letters) <= set(CODE_LETTERS)
+    if len(letters) == CODE_LENGTH and has_digit and set(said.upper()) <= {*CODE_LETTERS, *_TELEX, *" -"}:
+        return True
+    found = _MISREAD.fullmatch(said)
+    if found is None or _WORD_AND_NUMBER.fullmatch(letters):
+        # A word with a number ("dieu 1234") is a question; in a code the figures stand anywhere.
+        return False
+    parts = (found[1], found[3]) if found[2] == " " else (letters,)
+    return all(any(letter.isdigit() for letter in part) for part in parts)
+
+
+def _as_printed(typed: str) -> str:
+    """Return the letters of a code as they stand on the slip, where a Vietnamese keyboard has joined some of them."""
+    letters = unicodedata.normalize("NFC", typed).upper()
+    return "".join(_TELEX.get(letter, letter) for letter in letters if letter.isalnum())
 
 
 def member_in(turn: Turn) -> Member | None:
@@ -58,7 +80,11 @@ def is_decided(turn: Turn, member: Member, response: Response | None) -> bool:
 
 def redeem(turn: Turn, code: str) -> Reply:
     """Link this chat to the member a code was issued to."""
-    people = turn.transaction.people
+    people, code = turn.transaction.people, _as_printed(code)
+    strange = sorted(set(code) - set(CODE_LETTERS))
+    if len(code) == CODE_LENGTH and strange:
+        # Nobody guesses so: it does not count as a wrong try.
+        return say(member_texts.no_such_letters(strange))
     found = people.redeem(turn.message.channel, turn.message.chat_id, code, now=turn.now)
     member = people.member(found.member_id) if found.member_id is not None else None
     if member is None:
@@ -68,7 +94,7 @@ def redeem(turn: Turn, code: str) -> Reply:
     cell = people.cell(member.cell_id).name
     greeting = member_texts.linked(member.name, cell)
     if has_consented(turn, member):
-        return say(f"{greeting}\n{member_texts.BEGIN_HINT}")
+        return say(f"{greeting}\n{_how_to_begin(turn, member)}")
     return ask_consent(turn, greeting)
 
 
@@ -120,8 +146,10 @@ def own_data(turn: Turn) -> Reply:
     ]
     readers = [(entry.at, month) for entry, month in noted if entry.action == "read reported"]
     seen_whole = [(entry.at, month) for entry, month in noted if entry.action == "read answers"]
+    about_me = turn.transaction.audit.entries(about=f"member:{member.id}")
+    replaced = [entry.at for entry in about_me if entry.action == REPLACED]
     chats = len(people.links_of([member.id]))
-    said = member_texts.own_data(member.name, cell, chats, kept, readers, seen_whole)
+    said = member_texts.own_data(member.name, cell, chats, kept, readers, seen_whole, replaced)
     has_content = any(not is_erased for _, _, is_erased in kept)
     buttons = [Button(paper_texts.OWN_COPY, "ex_own")] if kept else []
     buttons += [Button(member_texts.ERASE, "erase")] if has_content else []
@@ -157,7 +185,20 @@ def agree(turn: Turn, notice: str) -> Reply:
         return ask_consent(turn, member_texts.NOTICE_CHANGED)
     turn.transaction.people.consent(member.id, current, now=turn.now)
     turn.transaction.audit.note(f"member:{member.id}", "consent", current, now=turn.now)
-    return say(f"{member_texts.CONSENT_KEPT}\n{member_texts.BEGIN_HINT}")
+    return say(f"{member_texts.CONSENT_KEPT}\n{_how_to_begin(turn, member)}")
+
+
+def current_round(turn: Turn, member: Member) -> AssessmentRound | None:
+    """Return the round of the member's cell that still takes responses, if any."""
+    for found in turn.transaction.rounds.of_cell(member.cell_id)[:1]:
+        if round_state(found, turn.now) is not RoundState.CLOSED:
+            return found
+    return None
+
+
+def _how_to_begin(turn: Turn, member: Member) -> str:
+    found = current_round(turn, member)
+    return member_texts.begin_now(found.month, found.due_on) if found is not None else member_texts.BEGIN_HINT
 
 
 def _no_consent(_turn: Turn, _argument: str) -> Reply:

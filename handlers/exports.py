@@ -216,6 +216,11 @@ def _make_slips(turn: Turn, argument: str) -> Reply:
         return say(paper_texts.NOBODY_NEEDS_A_CODE)
     codes, until = issue_codes(turn.transaction, waiting, now=turn.now)
     turn.transaction.audit.note(f"member:{member.id}", "issue codes", asked, now=turn.now)
+    return slips_reply(turn, cell, codes, until)
+
+
+def slips_reply(turn: Turn, cell: Cell, codes: Mapping[int, str], until: datetime) -> Reply:
+    """Return the sheet with the slips of codes that were just issued."""
     recipe = json.dumps({"cell": cell.id, "until": until.isoformat(), "codes": codes}, separators=(",", ":"))
     name = paper_texts.slips_file(cell.name, local_day(turn.now))
     return _confidential(with_files(say(paper_texts.slips_sent(len(codes), until)), (name, f"slips:{recipe}")))

@@ -77,8 +77,13 @@ def own_data(
     kept: Sequence[tuple[date, str | None, bool]],
     readers: Sequence[tuple[datetime, date]],
     seen_whole: Sequence[tuple[datetime, date]] = (),
+    replaced: Sequence[datetime] = (),
 ) -> str:
-    """Show a member what is kept, by round, and when the secretary opened what was reported, or all of it."""
+    """Show a member what is kept, by round, and when the secretary opened what was reported, or all of it.
+
+    Args:
+        replaced: when the secretary made a code for another phone.
+    """
     lines = [f"Đồng chí {name}, {cell}; {chats} máy đang nối."]
     for month, receipt_number, is_erased in kept:
         state = f"đã nộp, phiếu {receipt_number}" if receipt_number else "chưa nộp"
@@ -88,7 +93,9 @@ def own_data(
         lines.append(f"• Bí thư đã xem điều đồng chí báo cáo (kỳ {month_name(month)}), {clock(at)}")
     for at, month in seen_whole:
         lines.append(f"• Bí thư đã xem câu trả lời của đồng chí (kỳ {month_name(month)}), {clock(at)}")
-    return "\n".join(lines)
+    lines += [f"• Bí thư đã tạo mã thay máy cho đồng chí, {clock(at)}" for at in replaced]
+    # Who looks several times within a minute is named once.
+    return "\n".join(dict.fromkeys(lines))
 
 
 def erased(count: int) -> str:
@@ -99,6 +106,20 @@ def erased(count: int) -> str:
 def linked(name: str, cell: str) -> str:
     """Greet a member whose chat has just been linked."""
     return f"Chào đồng chí {name}, {cell}. Từ nay tôi nhận ra đồng chí trên máy này."
+
+
+def begin_now(month: date, due_on: date) -> str:
+    """Tell who comes in while a round is open how to begin."""
+    found = f"Chi bộ đang có kỳ tự đánh giá {month_name(month)}, hạn nộp {day(due_on)}."
+    return f"{found} Đồng chí gõ “tự đánh giá” để bắt đầu."
+
+
+def no_such_letters(letters: Sequence[str]) -> str:
+    """Say that codes have no such letters, so that one was misread."""
+    return (
+        f"Mã trên phiếu không bao giờ có {', '.join(letters)}. Đồng chí nhìn lại tờ phiếu, mã gồm 8 chữ và số, rồi gõ "
+        "lại giúp."
+    )
 
 
 def code_refused(result: Redeemed, locked_until: datetime | None) -> str:
@@ -257,7 +278,8 @@ def already_submitted(number: str, due_on: date) -> str:
 
 def round_closed(month: date, last_day: date) -> str:
     """Say that a round takes nothing any more."""
-    return f"Kỳ {month_name(month)} đã đóng từ hết ngày {day(last_day)}. Đồng chí gõ “tự đánh giá” để xem kỳ hiện tại."
+    said = f"Kỳ {month_name(month)} đã đóng, ngày cuối nhận phiếu là {day(last_day)}."
+    return f"{said} Đồng chí gõ “tự đánh giá” để xem kỳ hiện tại."
 
 
 def own_answers(answers: Sequence[tuple[int, str]], reported: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ class IncomingMessage:
     """What a person sent, before anyone has looked at it.
 
     Attributes:
-        channel: "web", "telegram", "console".
+        channel: "web", "telegram", "zalo", "zalo_oa", "console".
         chat_id: where to answer, in the channel's own terms.
         external_id: names this message within its chat; the same id twice is the same message.
         text: as typed; empty for a pressed button.
@@ -74,6 +74,7 @@ class Reply:
 
     Attributes:
         is_confidential: it tells what a member answers.
+        may_replace: where a message can be changed, this one may take the place of the one whose button was pressed.
         task: what is begun with it.
     """
 
@@ -81,6 +82,7 @@ class Reply:
     buttons: tuple[Button, ...] = ()
     is_confidential: bool = False
     task: Task | None = None
+    may_replace: bool = False
 
     @property
     def text(self) -> str:

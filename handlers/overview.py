@@ -61,6 +61,7 @@ def cell_month(turn: Turn, member: Member, found: AssessmentRound) -> CellMonth 
     checklist, day = _checklist(turn, found), _as_of(turn, found)
     may_talk, may_total = may(turn, member, Data.TALK_WISH, cell), may(turn, member, Data.TOTALS, cell)
     responses = transaction.rounds.responses(found.id) if may_total else []
+    counted, counted_of = totals_of(turn, found, responses) if may_total else (None, 0)
     return CellMonth(
         organization=_organization(turn, cell.organization_id),
         cell=cell.name,
@@ -75,12 +76,14 @@ def cell_month(turn: Turn, member: Member, found: AssessmentRound) -> CellMonth 
             heard={link.member_id for link in links if not link.is_blocked},
             day=day,
             corrected=_corrected(turn, outlines),
+            silent=transaction.consents.taken_back([each.id for each in members]),
         ),
         answer_labels=checklist.answer_labels if checklist else {},
         item_titles=_titles(checklist),
         reported=_reported(turn, member, cell, responses) if may_total else None,
         talks=sum(each.wants_talk for each in outlines if each.is_submitted) if may_talk else None,
-        totals=totals_of(turn, found, responses)[0] if may_total else None,
+        totals=counted,
+        counted=counted_of,
     )
 
 

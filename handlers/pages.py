@@ -25,7 +25,7 @@ _PAGES: Mapping[str, Callable[[Turn, str, Command], dict[str, Any]]] = {
     "secretary": secretary_page.serve,
 }
 CHECKLIST_PATH, SECRETARY_PATH, DOCUMENTS_PATH = "/tu-danh-gia", "/bi-thu", "/van-ban"
-_WITH_FILES = frozenset({"look", "submit", "press", "read"})
+_WITH_FILES = frozenset({"code", "look", "submit", "press", "read"})
 _TO_CHECKLIST = frozenset({"ck_next", "ck_submit", "ck_again"})
 _TO_SECRETARY = frozenset({"rp_open", "rp_progress", "rp_remind", "rp_summary"})
 
@@ -49,9 +49,10 @@ def make_page(
     if page is None:
         raise CommandNotUnderstood(f"there is no page {kind}")
     if act == "code":
-        done = _redeem(turn, words_in(command, "code"))
-        return {**done, **page(turn, "look", {})}
-    shown = page(turn, act, command)
+        # Whoever has given a code sees the page as it is then.
+        shown = {**_redeem(turn, words_in(command, "code")), **page(turn, "look", {})}
+    else:
+        shown = page(turn, act, command)
     if act in _WITH_FILES:
         shown["files"] = [
             {"name": name, "url": f"/api/pages/{kind}/files/{number}", "label": exports.label_of(recipe)}

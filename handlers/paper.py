@@ -12,7 +12,8 @@ from assessment.access import Data, Subject
 from assessment.model import AssessmentRound, Member
 from assessment.schedule import RoundState, closes_at, is_late, local_day, round_state, still_to_hand_in
 from handlers import member_texts, overview, paper_entry_texts
-from handlers.checklist import checklist_gone, checklist_of, current_round
+from handlers.checklist import checklist_gone, checklist_of
+from handlers.enrolment import current_round
 from handlers.messages import Button, Reply, say
 from handlers.paper_line import LineNotTaken, Marks, from_text, looks_like_marks, read_marks
 from handlers.services import Turn

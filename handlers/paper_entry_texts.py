@@ -144,7 +144,7 @@ def not_taking_part(name: str, month: date) -> str:
 
 def closed(month: date, last_day: date) -> str:
     """Say that a round takes nothing any more."""
-    return f"Kỳ {month_name(month)} đã đóng từ hết ngày {day(last_day)} nên không nhập phiếu được nữa."
+    return f"Kỳ {month_name(month)} đã đóng, ngày cuối nhận phiếu là {day(last_day)}, nên không nhập phiếu được nữa."
 
 
 def not_taken(error: LineNotTaken, count: int) -> str:

@@ -24,6 +24,7 @@ from assessment.summary import (
 from handlers.papers.chart import Bar
 from handlers.papers.paper import Paper, Paragraph, Table
 from handlers.papers.slips import Slip
+from handlers.secretary_texts import NO_TOTALS, earlier_only
 from handlers.texts import day, item_numbers, month_name
 from knowledge.text import fold
 
@@ -39,7 +40,10 @@ ONLY_COMMITTEE = "Bảng các chi bộ chỉ dành cho cấp ủy viên và ngư
 NO_ROUND_TO_EXPORT = "Chi bộ chưa có kỳ nào nên chưa có gì để xuất. Bí thư gõ “mở kỳ” để mở kỳ tháng này."
 NO_ROUND_OF_ANY_CELL = "Chưa chi bộ nào mở kỳ nên chưa có bảng để xuất."
 NOTHING_OF_YOURS = "Đồng chí chưa có phiếu nào nên chưa có gì để tải. Khi chi bộ mở kỳ, đồng chí gõ “tự đánh giá”."
-NOBODY_NEEDS_A_CODE = "Mọi đồng chí có điện thoại trong chi bộ đều đã nối máy, không cần in mã."
+NOBODY_NEEDS_A_CODE = (
+    "Mọi đồng chí có điện thoại trong chi bộ đều đã nối máy, không cần in mã. Có đồng chí mất máy, gõ “in mã” kèm họ "
+    "tên, ví dụ “in mã Nguyễn Văn An”."
+)
 SLIPS_MADE_BEFORE = "Lần này đã tạo mã rồi; tờ phiếu ở tin nhắn phía trên. Cần mã mới, đồng chí gõ lại “in mã”."
 
 _HANOI = ZoneInfo(TIME_ZONE)
@@ -53,6 +57,7 @@ _STATES = {
     HandIn.MISSING: "Chưa nộp",
     HandIn.NEVER_LINKED: "Chưa nộp: chưa nhập mã nên chưa nhắn được",
     HandIn.BLOCKED: "Chưa nộp: đã chặn tin nhắn",
+    HandIn.CONSENT_TAKEN_BACK: "Chưa nộp: đã rút đồng ý",
     HandIn.WITHOUT_PHONE: "Chưa nộp: không dùng điện thoại, chờ phiếu giấy",
 }
 
@@ -191,7 +196,8 @@ def month_paper(month: CellMonth) -> Paper:
     if month.reported:
         parts.append(_reported_part(month.reported, month.item_titles))
     if month.totals is not None:
-        parts.append(_totals_part("Số liệu từng điều", month.totals, month.answer_labels, month.item_titles))
+        title = f"Số liệu từng điều{earlier_only(month.counted, counts.handed_in)}"
+        parts.append(_totals_part(title, month.totals, month.answer_labels, month.item_titles))
     return Paper(
         title=f"Tổng hợp tự đánh giá {month_name(counts.month)}",
         facts=(
@@ -225,10 +231,7 @@ def _totals_part(
     title: str, totals: Totals, labels: Mapping[ItemAnswer, str], titles: Mapping[int, str]
 ) -> Paragraph | Table:
     if not totals:
-        return Paragraph(
-            "Chưa nêu số liệu từng điều, để không lộ câu trả lời của ai: chỉ nêu sau hạn nộp, khi có từ 5 phiếu trở "
-            "lên và từ 5 phiếu mới kể từ lần xem trước."
-        )
+        return Paragraph(NO_TOTALS)
     rows = tuple(_counted(number, titles.get(number, ""), answers) for number, answers in totals.items())
     heads = ("Điều", "Nội dung của điều", *(labels.get(answer, answer.value) for answer in ItemAnswer))
     return Table(f"{title} (những điều có câu trả lời khác nhau)", heads, rows, (2, 6, 2, 2, 2))

@@ -25,6 +25,9 @@ from storage.people import Link
 from storage.store import Transaction
 
 _ROUNDS_AT_ONCE = 8
+_BY_HAND = "by-hand-"
+# The channel on which we cannot call.
+_PAGE = "web"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,28 @@ def queue_some(
 def _queue_round(transaction: Transaction, found: AssessmentRound, now: datetime) -> None:
     schedule = schedule_of(transaction, found.cell_id)
     members = transaction.people.members_of(found.cell_id)
-    responses = transaction.rounds.outlines(found.id)
-    sent = {(found.id, d.member_id, d.kind) for d in transaction.outbox.of_round(found.id)}
+    responses, deliveries = transaction.rounds.outlines(found.id), transaction.outbox.of_round(found.id)
+    sent = {(found.id, d.member_id, d.kind) for d in deliveries}
+    silent = transaction.consents.taken_back([member.id for member in members])
+    # Whom the secretary's own reminder reaches today is not reminded by us on top of it.
+    silent |= {d.member_id for d in deliveries if is_by_hand(d.kind) and local_day(d.due_at) == local_day(now)}
+    members = [member for member in members if member.id not in silent]
     due: dict[tuple[str, datetime], list[int]] = {}
     for reminder in due_reminders(found, members, responses, schedule, now=now, already_sent=sent):
         due.setdefault((reminder.kind, reminder.due_at), []).append(reminder.member_id)
     queue, expires_at = transaction.outbox.queue, due_day_ends_at(found)
     for (kind, at), ids in due.items():
         queue(found.id, kind, ids, due_at=at, expires_at=expires_at)
+
+
+def by_hand_kind(on: date) -> str:
+    """Name the reminder that a secretary sends on a day."""
+    return f"{_BY_HAND}{on:%Y-%m-%d}"
+
+
+def is_by_hand(kind: str) -> bool:
+    """Whether a message is a secretary's own reminder."""
+    return kind.startswith(_BY_HAND)
 
 
 def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> Composed:
@@ -89,13 +106,14 @@ def compose(transaction: Transaction, delivery: Delivery, *, now: datetime) -> C
         return Composed(reason="handed in")
     if not participants(found, [member], (), day=local_day(now)):
         return Composed(reason="left the cell")
+    if transaction.consents.taken_back([member.id]):
+        return Composed(reason="consent taken back")
     sendable = sendable_at(now, schedule_of(transaction, found.cell_id))
     if sendable > now:
         return Composed(reason="quiet hours", wait_until=sendable)
-    links = transaction.people.links_of([member.id])
-    link = next((link for link in links if not link.is_blocked), None)
+    link = reachable(transaction, delivery)
     if link is None:
-        return Composed(reason="blocked" if links else "not linked")
+        return Composed(reason=_unreachable(transaction, delivery))
     cell = transaction.people.cell(found.cell_id)
     if delivery.kind != OPENED:
         return Composed(say(secretary_texts.reminder(cell.name, found.month, found.due_on)), link)
@@ -113,7 +131,7 @@ def _compose_forwarded(transaction: Transaction, delivery: Delivery, forwarded_i
     if not (reader.belongs_on(local_day(now)) and may_receive(transaction, reader, member)):
         return Composed(reason="no secretary any more")
     said = forwarding_texts.to_secretary(member.name, forwarded.question)
-    return _when_sendable(transaction, reader, replace(say(said), is_confidential=True), now)
+    return _when_sendable(transaction, delivery, reader, replace(say(said), is_confidential=True), now)
 
 
 def _compose_no_checklist(transaction: Transaction, delivery: Delivery, month: date, now: datetime) -> Composed:
@@ -127,16 +145,34 @@ def _compose_no_checklist(transaction: Transaction, delivery: Delivery, month: d
     if cell.id in transaction.rounds.cells_of_month(month):
         return Composed(reason="round opened")
     said = say(calendar_texts.no_checklist(cell.name, month))
-    return _when_sendable(transaction, reader, said, now)
+    return _when_sendable(transaction, delivery, reader, said, now)
 
 
-def _when_sendable(transaction: Transaction, reader: Member, said: Reply, now: datetime) -> Composed:
+def _when_sendable(
+    transaction: Transaction, delivery: Delivery, reader: Member, said: Reply, now: datetime
+) -> Composed:
     sendable = sendable_at(now, schedule_of(transaction, reader.cell_id))
     if sendable > now:
         return Composed(reason="quiet hours", wait_until=sendable)
-    links = transaction.people.links_of([reader.id])
-    link = next((link for link in links if not link.is_blocked), None)
-    return Composed(said, link) if link is not None else Composed(reason="blocked" if links else "not linked")
+    link = reachable(transaction, delivery)
+    return Composed(said, link) if link is not None else Composed(reason=_unreachable(transaction, delivery))
+
+
+def reachable(transaction: Transaction, delivery: Delivery, *, but: str = "") -> Link | None:
+    """Return where a delivery goes: to the chat that its member used last, of those where it can arrive.
+
+    The web page comes last, whenever it was used: nobody hears that something stands there.
+
+    Args:
+        but: a channel that is out of the question, beside those where it could not be delivered before.
+    """
+    links = transaction.people.links_of([delivery.member_id])
+    open_ones = [link for link in links if not link.is_blocked and link.channel not in (but, *delivery.failed_on)]
+    return next((link for link in open_ones if link.channel != _PAGE), next(iter(open_ones), None))
+
+
+def _unreachable(transaction: Transaction, delivery: Delivery) -> str:
+    return "blocked" if transaction.people.links_of([delivery.member_id]) else "not linked"
 
 
 def _by_itself(transaction: Transaction, found: AssessmentRound, member: Member, cell: Cell, now: datetime) -> str:
@@ -147,5 +183,6 @@ def _by_itself(transaction: Transaction, found: AssessmentRound, member: Member,
         return ""
     members = transaction.people.members_of(cell.id)
     told = {each.id for each in participants(found, members, [], day=local_day(now)) if each.has_phone}
+    told -= transaction.consents.taken_back(told)
     linked = {link.member_id for link in transaction.people.links_of(sorted(told))}
     return f"\n{calendar_texts.opened_by_schedule(len(linked), len(told) - len(linked))}"

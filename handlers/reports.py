@@ -11,6 +11,7 @@ from assessment.schedule import (
     RoundClosed,
     RoundState,
     closes_at,
+    is_late,
     local_day,
     remind_now,
     round_state,
@@ -22,13 +23,12 @@ from handlers.checklist import checklist_gone, checklist_of
 from handlers.checklists_in_use import checklist_in_use, is_to_be_warned, note_warned
 from handlers.enrolment import is_decided, member_in
 from handlers.messages import Button, Reply, say, with_files
+from handlers.reminders import by_hand_kind, is_by_hand
 from handlers.schedules import due_day, schedule_of
 from handlers.schedules import open_round as open_round_of_cell
 from handlers.services import Turn
 from handlers.shown_totals import totals_of
 from handlers.viewers import NOBODY
-
-_BY_HAND = "by-hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,14 @@ class Standing:
     without_phone: tuple[Member, ...]
     never_linked: tuple[Member, ...]
     blocked: tuple[Member, ...]
+    consent_taken_back: tuple[Member, ...]
     responses: tuple[Response, ...]
+
+    @property
+    def waiting(self) -> int:
+        """How many have not handed in, for whatever reason."""
+        each = (self.reachable, self.without_phone, self.never_linked, self.blocked, self.consent_taken_back)
+        return sum(map(len, each))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +102,8 @@ def progress(turn: Turn) -> Reply:
     buttons = [Button(secretary_texts.remind_so_many(len(reachable)), "rp_remind")] if reachable and is_open else []
     buttons += [Button(secretary_texts.SUMMARY, "rp_summary")] if may(turn, found, Data.TOTALS) else []
     buttons.append(exports.export_button())
-    talks = sum(response.wants_talk for response in standing.responses) if may(turn, found, Data.TALK_WISH) else None
-    cell = turn.transaction.people.cell(found.cell_id).name
-    said = secretary_texts.standing(cell, standing_names(standing), talks, days_left(turn, standing))
+    talks, cell = wishing_to_talk(turn, found, standing) or (), turn.transaction.people.cell(found.cell_id).name
+    said = secretary_texts.standing(cell, standing_names(standing), talks, time_left(turn, standing))
     if names := perhaps_unheard(turn, standing):
         said += f"\n{secretary_texts.perhaps_unheard(names)}"
     return say(f"{said}{_warning(turn, found, standing.round)}", *buttons)
@@ -133,7 +139,15 @@ def standing_names(standing: Standing) -> secretary_texts.StandingNames:
         without_phone=tuple(member.name for member in standing.without_phone),
         never_linked=tuple(member.name for member in standing.never_linked),
         blocked=tuple(member.name for member in standing.blocked),
+        consent_taken_back=tuple(member.name for member in standing.consent_taken_back),
+        late=len(late_ones(standing)),
     )
+
+
+def late_ones(standing: Standing) -> set[int]:
+    """Return who has handed in after the due date."""
+    by_day = {response.member_id: response.submitted_on for response in standing.responses}
+    return {member_id for member_id, on in by_day.items() if on is not None and is_late(standing.round, on)}
 
 
 def remind(turn: Turn) -> Reply:
@@ -193,10 +207,10 @@ def read_summary(turn: Turn) -> tuple[str, list[Reported]] | Reply:
         if response.member_id != found.id:
             about = f"round:{round_.id} member:{response.member_id}"
             turn.transaction.audit.note(f"member:{found.id}", "read reported", about, now=turn.now)
-    counted, _ = totals_of(turn, round_, responses)
+    counted, counted_of = totals_of(turn, round_, responses)
     cell = turn.transaction.people.cell(found.cell_id).name
     named = [(each.name, [number for number, _ in each.items]) for each in reported]
-    return secretary_texts.summary(cell, standing_names(standing), named, counted, checklist), reported
+    return secretary_texts.summary(cell, standing_names(standing), named, counted, counted_of, checklist), reported
 
 
 def _read_decided(turn: Turn) -> list[str]:
@@ -254,9 +268,7 @@ def _remind(turn: Turn, argument: str) -> Reply:
     if standing is None or standing.round.id != int(argument):
         return say(texts.BUTTON_EXPIRED)
     before = [
-        delivery.due_at
-        for delivery in turn.transaction.outbox.of_round(standing.round.id)
-        if delivery.kind.startswith(_BY_HAND)
+        delivery.due_at for delivery in turn.transaction.outbox.of_round(standing.round.id) if is_by_hand(delivery.kind)
     ]
     try:
         at, _ = remind_now(
@@ -273,7 +285,7 @@ def _remind(turn: Turn, argument: str) -> Reply:
         return _no_round(turn, found)
     ids = [member.id for member in standing.reachable]
     # A reminder by hand that waits for the morning must not come after the round is over.
-    kind = f"{_BY_HAND}-{local_day(at):%Y-%m-%d}"
+    kind = by_hand_kind(local_day(at))
     turn.transaction.outbox.queue(standing.round.id, kind, ids, due_at=at, expires_at=closes_at(standing.round))
     turn.transaction.audit.note(f"member:{found.id}", "remind", f"round:{standing.round.id}", now=turn.now)
     return say(secretary_texts.reminded(len(ids), at, is_now=at <= turn.now))
@@ -345,7 +357,8 @@ def standing_of(turn: Turn, member: Member) -> Standing | None:
     waiting = still_to_hand_in(found, members, responses, day=today)
     links = turn.transaction.people.links_of([m.id for m in waiting])
     linked, heard = {link.member_id for link in links}, {link.member_id for link in links if not link.is_blocked}
-    with_phone = [m for m in waiting if m.has_phone]
+    silent = turn.transaction.consents.taken_back([m.id for m in waiting])
+    with_phone = [m for m in waiting if m.has_phone and m.id not in silent]
     return Standing(
         round=found,
         handed_in=tuple(m for m in members if m.id in submitted),
@@ -353,13 +366,24 @@ def standing_of(turn: Turn, member: Member) -> Standing | None:
         without_phone=tuple(m for m in waiting if not m.has_phone),
         never_linked=tuple(m for m in with_phone if m.id not in linked),
         blocked=tuple(m for m in with_phone if m.id in linked - heard),
+        consent_taken_back=tuple(m for m in waiting if m.has_phone and m.id in silent),
         responses=tuple(response for response in responses if response.is_submitted),
     )
 
 
-def days_left(turn: Turn, standing: Standing) -> int:
-    """Return how many days a round still takes responses in time; negative after the due date."""
-    return (standing.round.due_on - local_day(turn.now)).days
+def wishing_to_talk(turn: Turn, found: Member, standing: Standing) -> list[str] | None:
+    """Return who asks for a talk with the secretary, by name; None where that is not for this reader."""
+    if not may(turn, found, Data.TALK_WISH):
+        return None
+    wishing = {response.member_id for response in standing.responses if response.wants_talk}
+    return [member.name for member in standing.handed_in if member.id in wishing]
+
+
+def time_left(turn: Turn, standing: Standing) -> str:
+    """Return in words how long a round still takes responses in time, or that it is closed."""
+    if round_state(standing.round, turn.now) is RoundState.CLOSED:
+        return secretary_texts.CLOSED
+    return secretary_texts.time_left((standing.round.due_on - local_day(turn.now)).days)
 
 
 def _no_round(turn: Turn, member: Member) -> Reply:

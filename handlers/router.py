@@ -11,6 +11,7 @@ from handlers import (
     calendar,
     checklist,
     committee,
+    devices,
     documents,
     enrolment,
     exports,
@@ -20,6 +21,7 @@ from handlers import (
     forwarding,
     gaps,
     gaps_texts,
+    mailbox,
     paper,
     references,
     reports,
@@ -51,7 +53,8 @@ def handle(
 ) -> list[Reply]:
     """Return what to say to a message, and keep what the conversation is about."""
     topic = to_topic(conversation.topic)
-    transaction.people.heard_from(message.channel, message.chat_id)
+    if conversation.member_id is not None:
+        transaction.people.heard_from(message.channel, message.chat_id, at=message.sent_at)
     reply, now_about = _route(Turn(message, conversation, topic, transaction, services))
     if now_about is not topic:
         transaction.save_topic(conversation.id, from_topic(now_about), now=message.sent_at)
@@ -104,7 +107,8 @@ def _route(turn: Turn) -> _Opened:
     if command is not None:
         return command(turn)
 
-    entered = paper.typed(turn, typed) or calendar.typed(turn, typed) or documents.typed(turn, typed)
+    takers = (paper.typed, calendar.typed, devices.typed, documents.typed)
+    entered = next((reply for reply in (take(turn, typed) for take in takers) if reply is not None), None)
     return (entered, topic) if entered is not None else _ask(turn, typed)
 
 
@@ -230,6 +234,7 @@ def _beside(handler: Callable[[Turn], Reply]) -> Callable[[Turn], _Opened]:
 # Each says which words open it and, but for the checklist, what its buttons do.
 _WITH_BUTTONS = (
     enrolment,
+    devices,
     reports,
     exports,
     admin,
@@ -242,6 +247,7 @@ _WITH_BUTTONS = (
     feedback,
     forwarding,
     gaps,
+    mailbox,
 )
 _COMMANDS: dict[str, Callable[[Turn], _Opened]] = {
     "start": _start,

@@ -97,7 +97,9 @@ def open_round(
     if not is_new:
         return opened, None
     members = transaction.people.members_of(cell_id)
-    told = [member.id for member in participants(opened, members, [], day=today) if member.has_phone]
+    silent = transaction.consents.taken_back([member.id for member in members])
+    members = [member for member in members if member.has_phone and member.id not in silent]
+    told = [member.id for member in participants(opened, members, [], day=today)]
     at = sendable_at(now, schedule)
     transaction.outbox.queue(opened.id, OPENED, told, due_at=at, expires_at=closes_at(opened))
     return opened, told

@@ -47,12 +47,15 @@ def _read(turn: Turn) -> dict[str, Any]:
     read = reports.read_summary(turn)
     if isinstance(read, Reply):
         return {"refused": read.text}
-    minutes, reported = read
+    said, reported = read
+    # Why no totals stand there is for who reads it, not for the minutes.
+    minutes = said.removesuffix(f"\n{secretary_texts.NO_TOTALS}")
     standing = _standing(turn)
     titles = _item_titles(turn, standing) if standing is not None else {}
     return {
         "reading": {
             "minutes": minutes,
+            "hint": said[len(minutes) :].strip(),
             "reported": [
                 {
                     "name": each.name,
@@ -100,25 +103,23 @@ def _opening(turn: Turn, member: Member) -> dict[str, Any] | None:
 def _round(turn: Turn, member: Member, standing: Standing) -> dict[str, Any]:
     names, found = reports.standing_names(standing), standing.round
     is_closed = round_state(found, turn.now) is RoundState.CLOSED
-    by_id = {each.id: each.name for each in standing.handed_in}
-    talks = None
-    if reports.may(turn, member, Data.TALK_WISH):
-        talks = [by_id[each.member_id] for each in standing.responses if each.wants_talk and each.member_id in by_id]
-    can_remind = bool(standing.reachable) and not is_closed
+    can_remind, late = bool(standing.reachable) and not is_closed, reports.late_ones(standing)
     unheard = reports.perhaps_unheard(turn, standing)
     return {
         "id": found.id,
         "month": texts.month_name(found.month),
         "due": texts.day(found.due_on),
-        "left": secretary_texts.CLOSED if is_closed else secretary_texts.time_left(reports.days_left(turn, standing)),
+        "left": reports.time_left(turn, standing),
         "is_closed": is_closed,
         "expected": names.expected,
-        "handed_in": [each.name for each in standing.handed_in],
+        "handed_in": [
+            secretary_texts.handed_in_late(each.name) if each.id in late else each.name for each in standing.handed_in
+        ],
         "waiting": [{"reason": reason, "names": list(people)} for reason, people in secretary_texts.waiting(names)],
         "unheard": {"names": unheard, "reason": secretary_texts.UNHEARD, "hint": secretary_texts.UNHEARD_HINT},
         "form": paper_texts.form_name(overview.form(turn, found)),
         "remind": secretary_texts.remind_so_many(len(standing.reachable)) if can_remind else None,
-        "talks": talks,
+        "talks": reports.wishing_to_talk(turn, member, standing),
     }
 
 

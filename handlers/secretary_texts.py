@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from assessment.model import Checklist, ItemAnswer
 from assessment.roster import RosterResult, RowOutcome
+from assessment.roster_texts import namesake_elsewhere
 from handlers.texts import clock, day, item_numbers, month_name
 
 ONLY_SECRETARY = "Việc này chỉ bí thư chi bộ làm được. Đồng chí gõ “trợ giúp” để xem những việc khác."
@@ -27,6 +28,10 @@ PROGRESS = "Tiến độ"
 ON_THE_PAGE = "Mở trang của bí thư"
 CLOSED = "đã đóng"
 SUMMARY = "Tóm tắt cho biên bản"
+NO_TOTALS = (
+    "Chưa nêu số liệu từng điều, để không lộ câu trả lời của ai: chỉ nêu sau hạn nộp, khi có từ 5 phiếu trở lên và có "
+    "câu trả lời khác nhau."
+)
 NOBODY_TO_REMIND = "Không còn đồng chí nào cần nhắc mà tôi nhắn được."
 
 
@@ -41,11 +46,13 @@ class StandingNames:
     without_phone: tuple[str, ...]
     never_linked: tuple[str, ...]
     blocked: tuple[str, ...]
+    consent_taken_back: tuple[str, ...] = ()
+    late: int = 0
 
     @property
     def expected(self) -> int:
         """Everybody who takes part."""
-        return self.handed_in + sum(map(len, (self.missing, self.without_phone, self.never_linked, self.blocked)))
+        return self.handed_in + sum(len(people) for _, people in waiting(self))
 
 
 def round_there(month: date, due_on: date) -> str:
@@ -82,12 +89,12 @@ def round_opened(month: date, due_on: date, told: int, unlinked: int) -> str:
     return f"{said} {unlinked} đồng chí chưa nhập mã nên tôi chưa nhắn được." if unlinked else said
 
 
-def standing(cell: str, names: StandingNames, talks: int | None, days_left: int) -> str:
-    """Say who has handed in and who has not, and why some cannot be reached."""
-    left = time_left(days_left)
-    lines = [f"Kỳ {month_name(names.month)}, {cell}: {names.handed_in}/{names.expected} đã nộp, {left}."]
+def standing(cell: str, names: StandingNames, talks: Sequence[str], left: str) -> str:
+    """Say who has handed in and who has not, why some cannot be reached, and who asks for a talk."""
+    late = f" ({names.late} sau hạn)" if names.late else ""
+    lines = [f"Kỳ {month_name(names.month)}, {cell}: {names.handed_in}/{names.expected} đã nộp{late}, {left}."]
     lines += [f"{title} ({len(people)}): {', '.join(people)}." for title, people in waiting(names)]
-    lines += [f"Muốn trao đổi trực tiếp: {talks} đồng chí."] if talks else []
+    lines += [f"Muốn trao đổi trực tiếp ({len(talks)}): {', '.join(talks)}."] if talks else []
     return "\n".join(lines)
 
 
@@ -107,9 +114,15 @@ def waiting(names: StandingNames) -> list[tuple[str, tuple[str, ...]]]:
         ("Chưa nộp", names.missing),
         ("Chưa nhập mã nên chưa nhắn được", names.never_linked),
         ("Đã chặn tin nhắn", names.blocked),
+        ("Đã rút đồng ý nên tôi không nhắc", names.consent_taken_back),
         ("Không dùng điện thoại, nhập từ phiếu giấy", names.without_phone),
     )
     return [(title, people) for title, people in reasons if people]
+
+
+def handed_in_late(name: str) -> str:
+    """Mark who has handed in after the due date."""
+    return f"{name} (nộp sau hạn)"
 
 
 def remind_so_many(count: int) -> str:
@@ -139,26 +152,34 @@ def summary(
     names: StandingNames,
     reported: Sequence[tuple[str, Sequence[int]]],
     counted: Mapping[int, Mapping[ItemAnswer, int]],
+    counted_of: int,
     checklist: Checklist,
 ) -> str:
-    """Return the paragraph for the minutes, then what was reported and the totals where they may be shown."""
+    """Return the paragraph for the minutes, then what was reported and the totals where they may be shown.
+
+    Args:
+        counted_of: so many responses are in the totals.
+    """
+    late = f", trong đó {names.late} phiếu nộp sau hạn" if names.late else ""
     lines = [
         f"Chi bộ {cell.removeprefix('Chi bộ ')} thực hiện tự đánh giá {month_name(names.month)} theo "
-        f"{checklist.regulation}: {names.handed_in}/{names.expected} đảng viên đã nộp phiếu."
+        f"{checklist.regulation}: {names.handed_in}/{names.expected} đảng viên đã nộp phiếu{late}."
     ]
     lines += [f"Báo cáo với chi bộ: {name} ({item_numbers(items)})." for name, items in reported]
     lines += [] if reported else ["Không có đồng chí nào báo cáo điều nào với chi bộ."]
     if counted:
-        lines.append("Số liệu chung (những điều có câu trả lời khác nhau):")
+        lines.append(f"Số liệu chung{earlier_only(counted_of, names.handed_in)} (những điều có câu trả lời khác nhau):")
         for number, answers in counted.items():
             shown = (f"{count} {checklist.answer_labels[answer].lower()}" for answer, count in answers.items() if count)
             lines.append(f"• Điều {number}: {', '.join(shown)}")
     else:
-        lines.append(
-            "Chưa nêu số liệu từng điều, để không lộ câu trả lời của ai: chỉ nêu sau hạn nộp, khi có từ 5 phiếu trở "
-            "lên."
-        )
+        lines.append(NO_TOTALS)
     return "\n".join(lines)
+
+
+def earlier_only(counted: int, handed_in: int) -> str:
+    """Say that totals leave out who handed in since they were shown; nothing where they leave out nobody."""
+    return f" của {counted} phiếu nộp trước, chưa tính phiếu nộp sau" if counted < handed_in else ""
 
 
 def decided_answers(decision: str, seen: Sequence[tuple[str, Sequence[int], Sequence[int]]]) -> list[str]:
@@ -191,6 +212,7 @@ def reminder(cell: str, month: date, due_on: date) -> str:
 
 # --- The roster, in the terminal --------------------------------------------------------------------------------
 
+_MOST_NAMED = 10
 _OUTCOMES = {
     RowOutcome.ADDED: "thêm mới",
     RowOutcome.CHANGED: "thay đổi",
@@ -203,6 +225,7 @@ def roster_line(result: RosterResult, code: str | None) -> str:
     """Say what became of one row."""
     said = f"dòng {result.number}: {result.name} · {result.cell.name} · {_OUTCOMES[result.outcome]}"
     said += f" · từ {result.moved_from.name}" if result.moved_from else ""
+    said += f" · {namesake_elsewhere(result.namesake_in)}" if result.namesake_in else ""
     said += f" · mã {code}" if code else ""
     return f"{said}: {result.reason}" if result.reason else said
 
@@ -210,4 +233,10 @@ def roster_line(result: RosterResult, code: str | None) -> str:
 def roster_summary(results: Sequence[RosterResult], *, dry_run: bool) -> str:
     """Say what became of all rows."""
     counts = [f"{sum(r.outcome is o for r in results)} {name.lower()}" for o, name in _OUTCOMES.items()]
-    return f"{'Xem trước, chưa ghi gì' if dry_run else 'Đã ghi'}: {', '.join(counts)}."
+    said = f"{'Xem trước, chưa ghi gì' if dry_run else 'Đã ghi'}: {', '.join(counts)}."
+    new = dict.fromkeys(r.cell.name for r in results if r.cell.id is None and r.outcome is not RowOutcome.REFUSED)
+    if new:
+        # A mistyped name would found a cell of its own.
+        named, more = ", ".join([*new][:_MOST_NAMED]), "…" if len(new) > _MOST_NAMED else ""
+        said += f"\nChi bộ mới ({len(new)}): {named}{more}. Nếu là gõ nhầm tên chi bộ, đồng chí sửa tệp rồi nhập lại."
+    return said

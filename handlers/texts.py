@@ -51,7 +51,8 @@ HELP = "\n".join(
         "• Hỏi về văn bản: “quy định 41 còn hiệu lực không”, “điều 12 quy định 37”.",
         "• Hỏi tiếp: “thế mục sau?”, “cụ thể hơn”.",
         "• mục lục – xem kế hoạch theo từng mục; văn bản, sơ đồ văn bản – các văn bản được viện dẫn.",
-        "• tự đánh giá – làm phiếu tự đánh giá tháng này; nộp – xem lại rồi nộp.",
+        "• tự đánh giá – làm phiếu tự đánh giá tháng này; nộp – xem lại rồi nộp; của tôi – dữ liệu của đồng chí.",
+        "• nối thêm máy – dùng thêm máy khác hoặc trang web; gỡ máy, gỡ máy khác – thôi dùng một máy.",
         "• Bí thư chi bộ: mở kỳ, lịch, gia hạn, đóng kỳ, tiến độ, nhắc, báo cáo, tổng hợp quý, tổng hợp năm, in mã.",
         "• Phó bí thư: nhập phiếu (giấy), sửa phiếu. Kiểm tra: quá trình.",
         "• Quản trị: nạp lại, khôi phục, bản quét, văn bản cần nạp, bảng kiểm, câu hỏi chưa trả lời, góp ý.",
@@ -93,6 +94,12 @@ _SMALLTALK = {
     ),
     Smalltalk.ACKNOWLEDGED: "Vâng, đồng chí cần thì cứ hỏi.",
 }
+
+
+TOO_FAST = (
+    "Đồng chí gửi nhanh quá, tôi chưa kịp đọc các tin vừa rồi. Xin đồng chí đợi một phút rồi gửi lại. "
+    "Những điều đã ghi nhận trước đó vẫn còn."
+)
 
 
 def server_error(code: str) -> str:

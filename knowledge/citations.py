@@ -189,7 +189,7 @@ class CitationGraph:
             for id_ in self._prepared
         }
         self.records = tuple(chain.from_iterable(self._records.values()))
-        self._names = Names(self._cited_first)
+        self._names = Names((document, self._prepared[document.id].names) for document in self._cited_first)
         self._at = _grouped(self.records, lambda r: r.passage_id)
         self._of = _grouped(self.records, lambda r: r.document_id)
         self._unknown = _grouped((r for r in self.records if r.document_id is None), lambda r: fold(r.number))

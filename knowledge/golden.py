@@ -54,7 +54,9 @@ def _is_gone(place: str, quoted: str, knowledge: KnowledgeBase) -> bool:
     document = knowledge.documents.get(place.split("/", 1)[0])
     if document is None or document.is_plan or document.text_kind is not TextKind.OFFICIAL:
         return False
-    return quoted.startswith(f"{document.id}/") and not any(_begins(each, place) for each in knowledge.passages)
+    return quoted.startswith(f"{document.id}/") and not any(
+        _begins(each, place) for each in knowledge.prepared[document.id].by_id
+    )
 
 
 def load_golden(folder: Path = GOLDEN_FOLDER) -> list[Golden]:
@@ -68,7 +70,8 @@ def load_golden(folder: Path = GOLDEN_FOLDER) -> list[Golden]:
     found: list[Golden] = []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+            entries = yaml.load(path.read_text(encoding="utf-8"), Loader=loader) or []
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise GoldenError(f"{path}: cannot be read: {error}") from error
         if not isinstance(entries, list):

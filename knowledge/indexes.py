@@ -19,7 +19,7 @@ from knowledge.lexical import LexicalIndex
 from knowledge.lexicon import Lexicon
 
 log = logging.getLogger(__name__)
-_FORMAT = "3"
+_FORMAT = "4"
 _DIGESTS = "entries.npy"
 _DIGEST_BYTES = 16
 # Fewer entries are built anew in the blink of an eye.
@@ -166,19 +166,27 @@ def _encoded(encoder: Encoder, texts: Sequence[str]) -> tuple[NDArray[np.float32
 def places_of(entries: Sequence[Entry], before: Sequence[Entry]) -> NDArray[np.int64]:
     """Return for each entry where the same one stood before; -1 for one that is new or was changed."""
     found = np.full(len(entries), -1, dtype=np.int64)
-    positions: dict[str, int] | None = None
-    following = 0
-    for number, entry in enumerate(entries):
-        # Most stand where they stood, behind the one that they stood behind.
-        at: int | None = following
-        if following >= len(before) or before[following] is not entry:
-            if positions is None:
-                positions = {one.id: position for position, one in enumerate(before)}
-            at = positions.get(entry.id)
-        if at is not None and (before[at] is entry or before[at] == entry):
-            found[number] = at
-            following = at + 1
+    if not len(before):
+        return found
+    # Most are the very objects that they were.
+    objects, wanted = _identities(before), _identities(entries)
+    order = np.argsort(objects, kind="stable")
+    at = order[np.minimum(np.searchsorted(objects, wanted, sorter=order), len(order) - 1)]
+    same = objects[at] == wanted
+    found[same] = at[same]
+    others = np.flatnonzero(~same).tolist()
+    if others:
+        ids = {entries[number].id for number in others}
+        positions = {one.id: position for position, one in enumerate(before) if one.id in ids}
+        for number in others:
+            position = positions.get(entries[number].id)
+            if position is not None and before[position] == entries[number]:
+                found[number] = position
     return _once(found)
+
+
+def _identities(entries: Sequence[Entry]) -> NDArray[np.int64]:
+    return np.fromiter(map(id, entries), dtype=np.int64, count=len(entries))
 
 
 def _once(places: NDArray[np.int64]) -> NDArray[np.int64]:

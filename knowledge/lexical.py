@@ -1,18 +1,17 @@
 """BM25 ranking over syllables and syllable pairs, with and without accents."""
 
 import json
-import logging
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge.postings import Postings
+from knowledge.postings import Column, Grown, Postings
 from knowledge.query import Query
 from knowledge.text import accented_key, fold, pairs, syllables
 
@@ -21,6 +20,8 @@ _WORD_BITS = 21
 # Texts that are counted at a time: their syllables, as words, would fill the memory.
 _AT_ONCE = 2000
 _COLUMNS_KEPT = 20_000
+# Tokens whose scores are kept: those of a hundred questions.
+_WEIGHED_KEPT = 2000
 
 
 def index_tokens(text: str) -> list[str]:
@@ -29,7 +30,8 @@ def index_tokens(text: str) -> list[str]:
     A query typed with accents meets all three, one without the first two.
     """
     tokens = syllables(text)
-    folded = [fold(token) for token in tokens]
+    # One text is folded sooner than its many syllables.
+    folded = fold(" ".join(tokens)).split(" ") if tokens else []
     accented = [f"={accented_key(token)}" for token, bare in zip(tokens, folded, strict=True) if token != bare]
     return [*folded, *pairs(folded), *accented]
 
@@ -121,45 +123,34 @@ class _Forms(dict[str, int]):
 
 
 class LexicalIndex:
-    """BM25 (bm25s, Lucene's variant) over n texts.
+    """BM25 (Lucene's variant, as bm25s has it) over n texts.
 
     Attributes:
         size: n.
-        vocabulary: every folded syllable of the texts, sorted.
         ambiguous: folded syllables that stand for a content word in the texts as well as for a function word.
     """
 
-    def __init__(
-        self,
-        words: _Words,
-        postings: Postings,
-        function_words: frozenset[str],
-        weights: NDArray[np.float32] | None = None,
-    ) -> None:
+    def __init__(self, words: _Words, postings: Grown, function_words: frozenset[str]) -> None:
         self._words, self._postings, self._function_words = words, postings, function_words
-        self._weights = postings.weights() if weights is None else weights
-        self._retriever = _bm25s().BM25()
-        self._retriever.nonoccurrence_array = None
-        self._retriever.scores = {
-            "data": self._weights,
-            "indices": postings.texts,
-            "indptr": postings.starts,
-            "num_docs": postings.size,
-        }
+        self._weighed = lru_cache(maxsize=_WEIGHED_KEPT)(postings.weigh)
         self.size = postings.size
-        self._singles = postings.keys[: np.searchsorted(postings.keys, 1 << _WORD_BITS)].tolist()
-        self.vocabulary = sorted(name for key in self._singles if (name := words.names[key])[0] != "=")
+        self._singles = postings.keys_below(1 << _WORD_BITS)
         self.ambiguous = self._find_ambiguous()
-        self._idf = postings.idf()
         self._idf_of_one = float(np.log(1 + (self.size - 0.5) / 1.5))
-        self._seen: dict[str, int | None] = {}
+        self._seen: dict[str, tuple[Column, float] | None] = {}
+
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """Every folded syllable of the texts, sorted."""
+        names = self._words.names
+        return sorted(name for key in self._singles.tolist() if (name := names[key])[0] != "=")
 
     @classmethod
     def build(cls, texts: Sequence[str], function_words: frozenset[str]) -> "LexicalIndex":
         """Index texts; function_words are accented keys that carry no content."""
         words = _Words()
         parts = [words.counted(texts[first : first + _AT_ONCE]) for first in range(0, len(texts), _AT_ONCE)]
-        return cls(words, Postings.join(parts), function_words)
+        return cls(words, Grown(Postings.join(parts)), function_words)
 
     @classmethod
     def load(cls, folder: Path, size: int) -> "LexicalIndex":
@@ -173,8 +164,7 @@ class LexicalIndex:
         postings = Postings.load(folder)
         if postings.size != size:
             raise ValueError(f"{folder}: index of {postings.size} texts, not of {size}: remove the folder")
-        weights = np.load(folder / "data.csc.index.npy", mmap_mode="r").view(np.ndarray)
-        return cls(_Words(saved["names"], saved["bare"]), postings, frozenset(function_words), weights)
+        return cls(_Words(saved["names"], saved["bare"]), Grown(postings), frozenset(function_words))
 
     def save(self, folder: Path) -> None:
         """Write the index into an existing folder."""
@@ -185,8 +175,7 @@ class LexicalIndex:
         (folder / "params.index.json").write_text(params, encoding="utf-8")
         # Not read again: for people who wonder why a word was not dropped.
         (folder / "ambiguous.txt").write_text("\n".join(sorted(self.ambiguous)), encoding="utf-8")
-        np.save(folder / "data.csc.index.npy", self._weights)
-        self._postings.save(folder)
+        self._postings.packed().save(folder)
 
     def updated(self, kept: NDArray[np.int64], fresh: Sequence[str]) -> "LexicalIndex":
         """Return the index of texts of which some are in this one, which stays as it is; it equals one built anew.
@@ -200,8 +189,8 @@ class LexicalIndex:
 
     def idf(self, token: str) -> float:
         """Return how rare a token is, in nats; a token no text holds is as rare as one that a single text holds."""
-        column = self._column(token)
-        return float(self._idf[column]) if column is not None else self._idf_of_one
+        found = self._column(token)
+        return found[1] if found is not None else self._idf_of_one
 
     def knows(self, token: str) -> bool:
         """Whether any text holds the token."""
@@ -213,17 +202,16 @@ class LexicalIndex:
         Args:
             enough: with so few texts left, the commonest tokens are not looked at any more.
         """
-        columns = [self._column(token) for token in tokens]
-        if not columns or None in columns:
+        columns = self._columns(tokens)
+        if not columns or len(columns) < len(tokens):
             return []
-        starts, texts = self._postings.starts, self._postings.texts
-        held = [texts[starts[column] : starts[column + 1]] for column in columns if column is not None]
-        held.sort(key=len)
-        found = np.sort(held[0])
+        columns.sort(key=self._postings.held)
+        found = np.sort(self._postings.texts(columns[0]))
         has = np.zeros(self.size, dtype=bool)
-        for others in held[1:]:
+        for column in columns[1:]:
             if len(found) <= enough:
                 break
+            others = self._postings.texts(column)
             has[others] = True
             found = found[has[found]]
             has[others] = False
@@ -231,8 +219,8 @@ class LexicalIndex:
 
     def own_scores(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return how much there is to be found in each text: the idf of its tokens, summed, [len(texts)]."""
-        found = [self._columns(index_tokens(text)) for text in texts]
-        return np.asarray([self._idf[columns].sum() for columns in found], dtype=np.float32)
+        found = [[held[1] for token in index_tokens(text) if (held := self._column(token))] for text in texts]
+        return np.asarray([np.asarray(rare).sum() for rare in found], dtype=np.float32)
 
     def scores(self, query: Query) -> NDArray[np.float32]:
         """Return the BM25 score of every text, [n], higher for better; expansions count by their weights."""
@@ -246,55 +234,43 @@ class LexicalIndex:
 
     def scores_of(self, tokens: Sequence[str]) -> NDArray[np.float32]:
         """Return the BM25 score of every text for index tokens; unknown tokens count nothing."""
-        columns = self._columns(tokens)
-        if not columns or not self.size:
-            return np.zeros(self.size, dtype=np.float32)
-        found: NDArray[np.float32] = self._retriever.get_scores_from_ids(columns)
-        return found
+        return self._postings.sum(map(self._weighed, self._columns(tokens)))
 
-    def _columns(self, tokens: Sequence[str]) -> list[int]:
-        return [column for token in tokens if (column := self._column(token)) is not None]
+    def _columns(self, tokens: Sequence[str]) -> list[Column]:
+        return [found[0] for token in tokens if (found := self._column(token)) is not None]
 
-    def _column(self, token: str) -> int | None:
-        """Return where the postings of a token stand; None where no text holds it."""
+    def _column(self, token: str) -> tuple[Column, float] | None:
+        """Return where the postings of a token stand, and how rare it is; None where no text holds it."""
         if token in self._seen:
             return self._seen[token]
-        key, keys = self._words.key(token), self._postings.keys
-        at = len(keys) if key is None else int(np.searchsorted(keys, key))
-        column = at if at < len(keys) and keys[at] == key else None
+        key = self._words.key(token)
+        column = None if key is None else self._postings.column(key)
+        found = None if column is None else (column, self._postings.idf(column))
         if len(self._seen) < _COLUMNS_KEPT:
-            self._seen[token] = column
-        return column
+            self._seen[token] = found
+        return found
 
     def _find_ambiguous(self) -> frozenset[str]:
         folded_functional = {fold(word.rstrip("12345")) for word in self._function_words}
         names, bare = self._words.names, self._words.bare
         written: dict[int, list[int]] = defaultdict(list)
-        for column, key in enumerate(self._singles):
-            if names[bare[key]] in folded_functional:
-                written[bare[key]].append(column)
+        functional = [number for word in folded_functional if (number := self._words.key(word)) is not None]
+        for key in self._singles[np.isin(np.asarray(bare, dtype=np.int64)[self._singles], functional)].tolist():
+            written[bare[key]].append(key)
         found = set()
-        for folded, columns in written.items():
-            accented = [column for column in columns if self._singles[column] != folded]
-            contents = [c for c in accented if names[self._singles[c]].removeprefix("=") not in self._function_words]
-            all_ = sum(self._times(column) for column in columns if column not in accented)
-            bare_too = all_ > sum(self._times(column) for column in accented)
+        for folded, keys in written.items():
+            accented = [key for key in keys if key != folded]
+            contents = [key for key in accented if names[key].removeprefix("=") not in self._function_words]
+            all_ = sum(self._times(key) for key in keys if key not in accented)
+            bare_too = all_ > sum(self._times(key) for key in accented)
             if contents or (bare_too and accented_key(names[folded]) not in self._function_words):
                 found.add(names[folded])
         return frozenset(found)
 
-    def _times(self, column: int) -> int:
+    def _times(self, key: int) -> int:
         """Return how often the texts hold a token."""
-        starts = self._postings.starts
-        return int(self._postings.counts[starts[column] : starts[column + 1]].sum(dtype=np.int64))
-
-
-def _bm25s() -> Any:
-    # Importing it takes a fifth of a second and turns its debug log on.
-    import bm25s
-
-    logging.getLogger("bm25s").setLevel(logging.WARNING)
-    return bm25s
+        column = self._postings.column(key)
+        return 0 if column is None else self._postings.times(column)
 
 
 def query_tokens(query: Query) -> list[str]:

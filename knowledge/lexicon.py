@@ -5,6 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,12 @@ def load_lexicon(path: Path = LEXICON_FILE) -> Lexicon:
         LexiconError: the file is not there, not YAML, or an entry lacks its fields.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return _lexicon(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LexiconError(f"{path}: {error}") from error
-    return Lexicon(content)
+
+
+# By what the file says, which is the same at every load of documents.
+@lru_cache(maxsize=2)
+def _lexicon(text: str) -> Lexicon:
+    return Lexicon(yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))

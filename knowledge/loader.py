@@ -96,7 +96,7 @@ def load_document(path: Path) -> Document:
         entry_text, text = _decode(origin, entry_raw), _decode(path, raw)
         raw += entry_raw
     try:
-        entry = yaml.safe_load(entry_text)
+        entry = yaml.load(entry_text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except ValueError as error:
         raise DocumentError(origin, f"registry entry holds a wrong date or number: {error}") from error
     except yaml.YAMLError as error:

@@ -1,17 +1,19 @@
 """Which texts hold which tokens, and how often, as arrays that can be updated without sorting everything again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.layers import Layers
+
 # Lucene's BM25, as bm25s has it by default.
 _K1, _B = 1.5, 0.75
 _MOST_COUNTED = np.iinfo(np.uint16).max
-# Postings that are weighed at a time: what is worked out in between stays small.
+# Postings that are looked at at a time: what is worked out in between stays small.
 _AT_ONCE = 1_000_000
 
 
@@ -131,30 +133,13 @@ class Postings:
             lengths,
         )
 
-    def idf(self) -> NDArray[np.float64]:
-        """Return how rare each token is, in nats."""
-        held = self.held
-        rare: NDArray[np.float64] = np.log(1 + (self.size - held + 0.5) / (held + 0.5))
-        return rare
+    def held_by(self, at: int) -> int:
+        """Return how many texts hold the token of a key, given by its place."""
+        return int(self.starts[at + 1] - self.starts[at])
 
-    def weights(self) -> NDArray[np.float32]:
-        """Return the BM25 score of each posting, as bm25s works it out.
-
-        Source: Lucene's variant; Kamphuis, de Vries, Boytsov and Lin, ECIR 2020.
-        """
-        found = np.empty(len(self.texts), dtype=np.float32)
-        mean = self.lengths.mean() if self.size else 1.0
-        damping = _K1 * ((1 - _B) + _B * self.lengths / mean)
-        rare = self.idf().astype(np.float32)
-        for first in range(0, len(found), _AT_ONCE):
-            last = min(first + _AT_ONCE, len(found))
-            low, high = np.searchsorted(self.starts, [first, last - 1], side="right") - 1
-            ends = np.clip(self.starts[low : high + 2], first, last)
-            counts = self.counts[first:last].astype(np.float32)
-            part = counts / (damping[self.texts[first:last]] + counts)
-            part *= np.repeat(rare[low : high + 1], np.diff(ends))
-            found[first:last] = part
-        return found
+    def times(self, at: int) -> int:
+        """Return how often the texts hold the token of a key, given by its place."""
+        return int(self.counts[self.starts[at] : self.starts[at + 1]].sum(dtype=np.int64))
 
 
 _NONE: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -192,3 +177,167 @@ def _runs(ordered: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
         return _NONE, np.zeros(1, dtype=np.int64)
     firsts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     return ordered[firsts], np.append(firsts, len(ordered))
+
+
+# (Slots of texts, the score of each), of each part.
+Weighed = tuple[tuple[NDArray[np.int32], NDArray[np.float32]], ...]
+
+
+class Column(NamedTuple):
+    """Where the postings of a token stand in the two parts of Grown; -1 where a part has none."""
+
+    shared: int
+    own: int
+
+
+class Grown:
+    """Postings of n texts. A version of them shares what has not changed with the one that it was updated from.
+
+    Attributes:
+        lengths: int32 [n], as in Postings.
+    """
+
+    def __init__(
+        self, shared: Postings, own: Postings | None = None, layers: Layers | None = None, gone: "_Gone | None" = None
+    ) -> None:
+        """Take postings.
+
+        Args:
+            own, layers: where not all texts stand in these, the postings of the others, and which is where.
+            gone: what is left in these of texts that are gone.
+        """
+        self._shared, self._own = shared, own or Postings.join([])
+        self._layers = layers or Layers.plain(shared.size)
+        self._is_plain = self._layers.is_plain
+        self._gone = gone or _Gone.none(shared)
+        lengths = np.concatenate([shared.lengths, self._own.lengths])
+        self.lengths = lengths[self._layers.slots]
+        mean = self.lengths.mean() if self.size else 1.0
+        self._damping = _K1 * ((1 - _B) + _B * lengths / mean)
+
+    @property
+    def size(self) -> int:
+        """Number of texts."""
+        return len(self._layers.slots)
+
+    def column(self, key: int) -> Column | None:
+        """Return where the postings of a token stand; None where no text holds it."""
+        found = Column(_at(self._shared.keys, key), _at(self._own.keys, key))
+        return found if self.held(found) else None
+
+    def held(self, column: Column) -> int:
+        """Return how many texts hold a token."""
+        shared = int(self._shared.held_by(column.shared) - self._gone.held[column.shared]) if column.shared >= 0 else 0
+        return shared + (self._own.held_by(column.own) if column.own >= 0 else 0)
+
+    def times(self, column: Column) -> int:
+        """Return how often the texts hold a token."""
+        shared = int(self._shared.times(column.shared) - self._gone.times[column.shared]) if column.shared >= 0 else 0
+        return shared + (self._own.times(column.own) if column.own >= 0 else 0)
+
+    def idf(self, column: Column) -> float:
+        """Return how rare a token is, in nats."""
+        held = self.held(column)
+        return float(np.log(1 + (self.size - held + 0.5) / (held + 0.5)))
+
+    def keys_below(self, limit: int) -> NDArray[np.int64]:
+        """Return the keys below a number of all tokens that some text holds, ascending."""
+        shared = self._shared.keys[: np.searchsorted(self._shared.keys, limit)]
+        alive = self._shared.held[: len(shared)] > self._gone.held[: len(shared)]
+        own = self._own.keys[: np.searchsorted(self._own.keys, limit)]
+        found: NDArray[np.int64] = np.union1d(shared[alive], own)
+        return found
+
+    def texts(self, column: Column) -> NDArray[np.int64]:
+        """Return the numbers of the texts that hold a token, in any order."""
+        slots = np.concatenate([texts for texts, _ in self._parts(column)])
+        if self._is_plain:
+            return slots.astype(np.int64)
+        texts = self._layers.texts(self._own.size)[slots]
+        alive: NDArray[np.int64] = texts[texts >= 0]
+        return alive
+
+    def weigh(self, column: Column) -> Weighed:
+        """Return the BM25 scores of a token's texts, as bm25s works them out, to be added up by sum.
+
+        Source: Lucene's variant; Kamphuis, de Vries, Boytsov and Lin, ECIR 2020.
+        """
+        rare = np.float32(self.idf(column))
+        found = []
+        for slots, held in self._parts(column):
+            counts = held.astype(np.float32)
+            weights: NDArray[np.float64] = counts / (self._damping[slots] + counts)
+            found.append((slots, (weights * rare).astype(np.float32)))
+        return tuple(found)
+
+    def sum(self, weighed: Iterable[Weighed]) -> NDArray[np.float32]:
+        """Return for each text the sum of what weigh returned for some tokens, float32 [n]."""
+        total = np.zeros(len(self._damping), dtype=np.float32)
+        for parts in weighed:
+            for slots, weights in parts:
+                np.add.at(total, slots, weights)
+        return total if self._is_plain else total[self._layers.slots]
+
+    def updated(self, kept: NDArray[np.int64], fresh: Postings) -> "Grown":
+        """Return the postings of texts of which some are in these, which stay as they are; see Postings.updated."""
+        layers, from_own = self._layers.updated(kept)
+        own = self._own.updated(from_own, fresh)
+        if layers.is_outgrown:
+            return Grown(self._shared.updated(layers.joined, own))
+        leaving = np.zeros(layers.shared, dtype=bool)
+        leaving[self._layers.joined[self._layers.joined >= 0]] = True
+        leaving[layers.joined[layers.joined >= 0]] = False
+        return Grown(self._shared, own, layers, self._gone.and_of(self._shared, leaving))
+
+    def packed(self) -> Postings:
+        """Return the postings in one part."""
+        return self._shared if self._is_plain else self._shared.updated(self._layers.joined, self._own)
+
+    def _parts(self, column: Column) -> Iterator[tuple[NDArray[np.int32], NDArray[np.uint16]]]:
+        """Yield (slots, how often they hold a token), of each part that has any."""
+        for part, at, first in ((self._shared, column.shared, 0), (self._own, column.own, self._layers.shared)):
+            if at >= 0:
+                own = slice(part.starts[at], part.starts[at + 1])
+                yield part.texts[own] + np.int32(first) if first else part.texts[own], part.counts[own]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What is left in postings of texts that are gone: how many hold each token, and how often, int64 [keys]."""
+
+    held: NDArray[np.int64]
+    times: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, postings: Postings) -> "_Gone":
+        nothing = np.zeros(len(postings.keys), dtype=np.int64)
+        return cls(nothing, nothing)
+
+    def and_of(self, postings: Postings, leaving: NDArray[np.bool_]) -> "_Gone":
+        """Return the same with further texts."""
+        if not leaving.any():
+            return self
+        at = _postings_of(postings.texts, leaving)
+        columns = np.searchsorted(postings.starts, at, side="right") - 1
+        size = len(postings.keys)
+        times = np.bincount(columns, weights=postings.counts[at], minlength=size).astype(np.int64)
+        return _Gone(self.held + np.bincount(columns, minlength=size), self.times + times)
+
+
+def _postings_of(texts: NDArray[np.int32], wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return where postings of some texts stand, ascending."""
+    numbers = np.flatnonzero(wanted)
+    first, span = np.int32(numbers[0]), np.uint32(numbers[-1] - numbers[0])
+    found = []
+    for begin in range(0, len(texts), _AT_ONCE):
+        # Those of one document stand together: most postings are out at one look.
+        some = texts[begin : begin + _AT_ONCE]
+        likely = np.flatnonzero((some - first).view(np.uint32) <= span)
+        found.append(likely[wanted[some[likely]]] + begin)
+    return np.concatenate(found) if found else _NONE
+
+
+def _at(keys: NDArray[np.int64], key: int) -> int:
+    """Return where a key stands among others, ascending; -1 where it does not."""
+    at = int(keys.searchsorted(key))
+    return at if at < len(keys) and keys[at] == key else -1

@@ -1,7 +1,7 @@
 """A document cut into passages, and what follows from it alone: kept from one version of the store to the next."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -14,6 +14,7 @@ from knowledge.indexes import Entry
 from knowledge.model import Document, Passage, PassageKind
 from knowledge.structure import Outline
 from knowledge.text import fold
+from knowledge.titles import names_of
 from knowledge.views import Subjects, spaced
 
 # With more body passages than this in a store, an entry is a section; with fewer, a passage.
@@ -78,6 +79,11 @@ class Prepared:
         return frozenset(passage.section for passage in self.passages) - {"0"}
 
     @cached_property
+    def names(self) -> Sequence[str]:
+        """Names without a number under which people ask for it; see names_of."""
+        return names_of(self.document)
+
+    @cached_property
     def is_articled(self) -> bool:
         """Whether most of its parts are articles."""
         return sum(section.startswith("dieu-") for section in self.sections) * 2 > len(self.sections)
@@ -126,6 +132,24 @@ class Prepared:
 
     def _searched(self) -> Iterable[Passage]:
         return (passage for passage in self.passages if passage.kind is PassageKind.BODY)
+
+
+class Shelved(Mapping[str, Passage]):
+    """The passages of documents by id, each looked for in its own document."""
+
+    def __init__(self, prepared: Mapping[str, Prepared]) -> None:
+        self._prepared = prepared
+        self._size = sum(len(one.passages) for one in prepared.values())
+
+    def __getitem__(self, passage_id: str) -> Passage:
+        return self._prepared[passage_id.partition("/")[0]].by_id[passage_id]
+
+    def __iter__(self) -> Iterator[str]:
+        for one in self._prepared.values():
+            yield from one.by_id
+
+    def __len__(self) -> int:
+        return self._size
 
 
 def prepare(documents: Sequence[Document], previous: Mapping[str, Prepared] | None = None) -> dict[str, Prepared]:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.indexes import Entry
-from knowledge.model import Document
 from knowledge.prepared import is_large
 from knowledge.shelf import Shelf
 
@@ -57,6 +56,10 @@ class Priors:
 class _Weighing:
     def __init__(self, shelf: Shelf, digest: float) -> None:
         self._shelf, self._digest = shelf, digest
+        documents = shelf.documents.values()
+        self._number = {document_id: number for number, document_id in enumerate(shelf.documents)}
+        self._is_plan = np.fromiter((document.is_plan for document in documents), dtype=bool)
+        self._is_cited = np.fromiter((document.cited_in_plan for document in documents), dtype=bool)
         self._coarse = is_large(shelf.prepared)
         cuts = [one.cut(coarse=self._coarse) for one in shelf.prepared.values()]
         sizes = [len(cut.entries) for cut in cuts]
@@ -75,10 +78,7 @@ class _Weighing:
             sections = [self._shelf.passages[entry.id].section for entry in self._entries(document_id)]
             found[self._span[document_id]] = [own == section for own in sections]
         else:
-            by_document = np.asarray(
-                [self._by_document(document, known) for document in self._shelf.documents.values()]
-            )
-            found = by_document[self._document_of] if self.size else np.zeros(0)
+            found = self._by_document(known)[self._document_of] if self.size else np.zeros(0)
             if plan is not None and not known.named:
                 found[self._span[plan.id]] = [self._of_plan(entry, known) for entry in self._entries(plan.id)]
         found = found * self._weights
@@ -93,18 +93,23 @@ class _Weighing:
     def _entries(self, document_id: str) -> Sequence[Entry]:
         return self._shelf.prepared[document_id].cut(coarse=self._coarse).entries
 
-    def _by_document(self, document: Document, known: Circumstances) -> float:
+    def _by_document(self, known: Circumstances) -> NDArray[np.float64]:
+        """Return [documents]: how likely each is to hold the answer."""
+        found = np.zeros(len(self._is_plan))
+        named = [self._number[document_id] for document_id in known.named if document_id in self._number]
         if self._shelf.basis_id in known.named:
             # The plan carries that document out: who names it mostly means the plan.
-            return 1.0 if document.is_plan else self._digest if document.id in known.named else 0.0
-        if known.named:
-            return 1.0 if document.id in known.named else self._digest if document.is_plan else 0.0
-        if document.is_plan:
-            return 1.0
-        if known.plan_only:
-            return 0.0
-        # Where an old text and its successor say the same, the one that the plan cites is shown, with a notice.
-        return self._digest if document.cited_in_plan else 0.95 * self._digest
+            found[named] = self._digest
+            found[self._is_plan] = 1.0
+        elif known.named:
+            found[self._is_plan] = self._digest
+            found[named] = 1.0
+        else:
+            # Where an old text and its successor say the same, the one that the plan cites is shown, with a notice.
+            if not known.plan_only:
+                found[:] = np.where(self._is_cited, self._digest, 0.95 * self._digest)
+            found[self._is_plan] = 1.0
+        return found
 
     def _of_plan(self, entry: Entry, known: Circumstances) -> float:
         if known.citing and any(self._shelf.graph.mentioned_in(id_) for id_ in _ids(entry)):

@@ -27,14 +27,18 @@ _STORED_KEPT = 64
 _WORTH_CUTTING = 0.6
 
 
+# By text, so that what one version of the documents has worked out serves the next.
+@lru_cache(maxsize=_STORED_KEPT)
+def _collapsed(text: str) -> str:
+    """Return a stored text on one line; ">" marks the lines of a note, it is no word of it."""
+    return collapse(_NOTE.sub("", text))
+
+
 class Quoter:
     """Makes quotes of the passages of a store."""
 
     def __init__(self, documents: Sequence[Document], lexical: LexicalIndex) -> None:
         self._documents = {document.id: document for document in documents}
-        texts = {document.id: document.text for document in documents}
-        # ">" marks the lines of a note; it is no word of it.
-        self._stored = lru_cache(maxsize=_STORED_KEPT)(lambda id_: collapse(_NOTE.sub("", texts.get(id_, ""))))
         self._lexical = lexical
 
     def whole(self, passage: Passage) -> Quote | None:
@@ -44,7 +48,8 @@ class Quoter:
     def part(self, passage: Passage, text: str) -> Quote | None:
         """Quote a part of a passage; None if it does not stand in the stored text."""
         words = collapse(text)
-        if not words or words not in self._stored(passage.document_id):
+        document = self._documents.get(passage.document_id)
+        if not words or document is None or words not in _collapsed(document.text):
             log.error("quote withheld: passage %s does not stand in its document", passage.id)
             return None
         all_words = collapse(passage.text)

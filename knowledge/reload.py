@@ -408,7 +408,9 @@ def _key(library: Library, document: Document, snapshot: Snapshot, keys: Mapping
 
 
 def _numbered(document: Document, versions: Mapping[str, tuple[str, ...]], key: str) -> Document:
-    return replace(document, version=1 + versions[document.id].index(key))
+    version = 1 + versions[document.id].index(key)
+    # The same object stays the same from one load to the next, and nothing need be compared.
+    return document if document.version == version else replace(document, version=version)
 
 
 def _difference(before: KnowledgeBase, after: KnowledgeBase) -> Difference:

@@ -58,10 +58,15 @@ class Search:
         *,
         views: ViewIndex | None = None,
         viewed: Mapping[str, int] | None = None,
+        owners: Sequence[str] | None = None,
         candidates: int = 50,
         calibration: Calibration | None = None,
     ) -> None:
-        """Take the indexes of entries and, for passages of views, where their entries stand; else as build_search."""
+        """Take the indexes of entries and, for passages of views, where their entries stand; else as build_search.
+
+        Args:
+            owners: see owners_of; worked out where it is not known yet.
+        """
         self._entries, self._indexes = entries, indexes
         self._lexical, self._vectors = indexes.lexical, indexes.vectors
         self._pieces, self._late = indexes.pieces, indexes.late
@@ -72,7 +77,7 @@ class Search:
         self._calibration = calibration or load_calibration()
         self._views = views
         self._viewed = viewed or {}
-        self._unasked = _unasked(entries, set(self._viewed.values()))
+        self._unasked = _unasked(owners_of(entries) if owners is None else owners, set(self._viewed.values()))
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -95,6 +100,10 @@ class Search:
         same = self._views is not None and self._views.views == list(views)
         viewed = self._views if same or not views else ViewIndex.build(views, self._encoder, self._lexicon)
         return self._indexes.updated(places, entries, self._encoder), viewed if views else None
+
+    def restorer_of(self, lexicon: Lexicon) -> Restorer:
+        """Return what puts the accents back, with what it has learned of slips where the lexicon is the same."""
+        return self._restorer if lexicon is self._lexicon else _restorer(lexicon)
 
     @property
     def encoder(self) -> Encoder:
@@ -305,7 +314,8 @@ def build_search(
     """
     # A query's sums are small: further threads of BLAS wait for the next one busily, and faiss goes without a core.
     threadpool_limits(limits=1, user_api="blas")
-    known = _positions_of((view.passage_id for view in views if view.is_covered), entries)
+    owners = owners_of(entries)
+    known = _positions_of((view.passage_id for view in views if view.is_covered), entries, owners)
     asked = ordered([view for view in views if view.passage_id in known or not view.is_covered])
     if previous is not None and previous.was_built_with(encoder, lexicon):
         indexes, viewed = previous.updated(entries, asked)
@@ -321,25 +331,35 @@ def build_search(
         indexes,
         encoder,
         lexicon,
-        Restorer(load_accents(), lexicon.short_forms, lexicon.names),
+        previous.restorer_of(lexicon) if previous is not None else _restorer(lexicon),
         views=viewed,
         viewed=known,
+        owners=owners,
         candidates=candidates,
         calibration=calibration,
     )
 
 
-def _unasked(entries: Sequence[Entry], viewed: Set[int]) -> NDArray[np.bool_]:
+def _restorer(lexicon: Lexicon) -> Restorer:
+    return Restorer(load_accents(), lexicon.short_forms, lexicon.names)
+
+
+def owners_of(entries: Sequence[Entry]) -> list[str]:
+    """Return the document of each entry."""
+    return [entry.id.partition("/")[0] for entry in entries]
+
+
+def _unasked(owners: Sequence[str], viewed: Set[int]) -> NDArray[np.bool_]:
     """Return which entries stand for themselves beside their views, [n]: those of documents most of which has none.
 
     Nobody has written down how a document is asked for that was loaded later; its passages would stand behind others.
     """
-    documents = [entry.id.partition("/")[0] for entry in entries]
-    counts, asked = Counter(documents), Counter(documents[at] for at in viewed)
-    return np.asarray([2 * asked[owner] < counts[owner] for owner in documents], dtype=bool)
+    asked = Counter(owners[at] for at in viewed)
+    alone = {owner: 2 * asked[owner] < count for owner, count in Counter(owners).items()}
+    return np.fromiter(map(alone.__getitem__, owners), dtype=bool, count=len(owners))
 
 
-def _positions_of(passage_ids: Iterable[str], entries: Sequence[Entry]) -> dict[str, int]:
+def _positions_of(passage_ids: Iterable[str], entries: Sequence[Entry], owners: Sequence[str]) -> dict[str, int]:
     """Return where the entries of some passages stand; those that have none are left out."""
     wanted = set(passage_ids)
     if not wanted:
@@ -347,11 +367,11 @@ def _positions_of(passage_ids: Iterable[str], entries: Sequence[Entry]) -> dict[
     # Most documents have no such passage, and most passages of a large store need not be looked at.
     documents = {passage_id.partition("/")[0] for passage_id in wanted}
     found: dict[str, int] = {}
-    for at, entry in enumerate(entries):
-        if entry.id.partition("/")[0] in documents:
-            for passage_id in (entry.id, *(part for part, _ in entry.parts)):
-                if passage_id in wanted:
-                    found[passage_id] = at
+    for at in [at for at, owner in enumerate(owners) if owner in documents]:
+        entry = entries[at]
+        for passage_id in (entry.id, *(part for part, _ in entry.parts)):
+            if passage_id in wanted:
+                found[passage_id] = at
     return found
 
 

@@ -23,7 +23,7 @@ from knowledge.model import (
     TextKind,
     Topic,
 )
-from knowledge.prepared import Prepared, shelved
+from knowledge.prepared import Prepared, Shelved, shelved
 from knowledge.quotes import Quoter
 from knowledge.structure import Outline
 
@@ -59,9 +59,7 @@ class Shelf:
         """Take documents and their passages, or () for these where they are prepared; a graph is made unless given."""
         self.documents = {document.id: document for document in documents}
         self.prepared = shelved(documents, passages) if prepared is None else prepared
-        self.passages: dict[str, Passage] = {}
-        for one in self.prepared.values():
-            self.passages.update(one.by_id)
+        self.passages: Mapping[str, Passage] = Shelved(self.prepared)
         self.graph = CitationGraph(documents, passages, prepared=self.prepared) if graph is None else graph
         self.quoter = Quoter(documents, lexical)
         self._by_number: dict[str | None, list[Document]] = {}

@@ -1,6 +1,7 @@
 """The documents there are: those of the documents folder, and those that were received before or lie in the tray."""
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ from knowledge.text import fold, slug
 IntakeMany = Callable[[Sequence[Path]], Iterator[Intake | IntakeError]]
 _FRONT_MATTER = re.compile(rb"(?:\xef\xbb\xbf)?---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
 _NOT_STATED = "chưa rõ"
+_SHIPPED = (".md", ".txt")
+_File = Path | os.DirEntry[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,11 @@ class Collected:
 
 def stands_as_read(before: Snapshot, folder: Path) -> bool:
     """Whether the documents folder is as it was when a snapshot was made."""
-    paths = {str(path): path for path in folder.glob("*") if path.suffix in {".md", ".txt"} and path.name[0] != "."}
+    found = {path: files for path, _, files in _shipped_in(folder)} if folder.is_dir() else {}
     known = {name: seen for name, seen in before.files.items() if Path(name).parent == folder}
-    if before.folder != str(folder) or paths.keys() != known.keys():
+    if before.folder != str(folder) or found.keys() != known.keys():
         return False
-    return all(_seen(path, known[name].document_id, known[name].key) == known[name] for name, path in paths.items())
+    return all(_looked_at(found[path]) == (seen.size, seen.mtime_ns) for path, seen in known.items())
 
 
 def collect(
@@ -131,8 +134,7 @@ class _Reading:
         if not self._fresh:
             return
         documents = answering(self.shipped, self.received)[0]
-        nowhere = Path()
-        paths = [self._fresh[d.id][0] if d.id in self._fresh else nowhere / d.id for d in documents]
+        paths = [self._fresh[d.id][0] if d.id in self._fresh else Path(d.id) for d in documents]
         for error in contradictions(documents, paths):
             document_id = next((d for d, (path, _, _) in self._fresh.items() if path == error.path), None)
             if document_id is None:
@@ -162,27 +164,26 @@ class _Reading:
     def read_folder(self, folder: Path) -> None:
         shipped_before = self._before.shipped if self._before else {}
         taken: dict[tuple[object, ...], str] = {}
-        for path in sorted(folder.iterdir()):
-            if path.suffix not in {".md", ".txt"} or path.name.startswith("."):
-                continue
-            seen = self._unchanged(path)
+        for path, name, files in _shipped_in(folder):
+            seen = self._unchanged(path, files)
             try:
                 if seen is not None:
                     document = self._library.text(seen.key)
                 else:
-                    document = load_document(path)
-                    seen = _seen(path, document.id, self._library.keep(document))
+                    document = load_document(Path(path))
+                    seen = _seen(Path(path), document.id, self._library.keep(document))
                     before = shipped_before.get(document.id)
-                    self._fresh[document.id] = (path, self.shipped, self._library.text(before) if before else None)
+                    earlier = self._library.text(before) if before else None
+                    self._fresh[document.id] = (Path(path), self.shipped, earlier)
                 for key in _identity(document):
-                    if taken.setdefault(key, path.name) != path.name:
-                        raise DocumentError(path, f"and {taken[key]} are the same document: keep one of them")
+                    if taken.setdefault(key, name) != name:
+                        raise DocumentError(Path(path), f"and {taken[key]} are the same document: keep one of them")
             except DocumentError as error:
                 self._refused.append(_refusal(error))
-                if path.stem in shipped_before:
-                    self.shipped[path.stem] = self._library.text(shipped_before[path.stem])
+                if (stem := Path(path).stem) in shipped_before:
+                    self.shipped[stem] = self._library.text(shipped_before[stem])
                 continue
-            self._files[str(path)] = seen
+            self._files[path] = seen
             self.shipped[document.id] = document
 
     # --- The tray -----------------------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ class _Reading:
             # A word processor's lock lies beside what is being written.
             if path.name.startswith((".", "~$")) or path.is_dir() or _is_entry(path):
                 continue
-            seen = self._unchanged(path)
+            seen = self._unchanged(str(path), _with_entry(path))
             if seen is None:
                 fresh.append(path)
             elif seen.document_id in self._without or not seen.key:
@@ -274,25 +275,45 @@ class _Reading:
             and other.issued_on != document.issued_on
         ]
 
-    def _unchanged(self, path: Path) -> SeenFile | None:
-        """Return what was read from a file before, if it has not changed since."""
-        seen = self._before.files.get(str(path)) if self._before else None
-        if seen is None:
-            return None
-        now = _seen(path, "", "")
-        return seen if (seen.size, seen.mtime_ns) == (now.size, now.mtime_ns) else None
+    def _unchanged(self, path: str, files: Sequence[_File]) -> SeenFile | None:
+        """Return what was read from a file before, if it and the registry file beside it have not changed since."""
+        seen = self._before.files.get(path) if self._before else None
+        return seen if seen is not None and _looked_at(files) == (seen.size, seen.mtime_ns) else None
+
+
+def _shipped_in(folder: Path) -> Iterator[tuple[str, str, Sequence[_File]]]:
+    """Yield (path, name, the file and the registry file beside it) of the documents of a folder, by name.
+
+    As texts: of thousands of files most have not changed, and nothing else is done with them.
+    """
+    with os.scandir(folder) as listed:
+        entries = {entry.name: entry for entry in listed}
+    at = str(folder / "_").removesuffix("_")
+    for name in sorted(entries):
+        if name.endswith(_SHIPPED) and not name.startswith("."):
+            entry = entries.get(f"{name.rpartition('.')[0]}.yaml")
+            yield f"{at}{name}", name, (entries[name],) if entry is None else (entries[name], entry)
+
+
+def _with_entry(path: Path) -> Sequence[_File]:
+    return path, path.with_suffix(".yaml")
 
 
 def _seen(path: Path, document_id: str, key: str) -> SeenFile:
     """Return what to remember of a file that was read."""
+    return SeenFile(*_looked_at(_with_entry(path)), document_id, key)
+
+
+def _looked_at(files: Iterable[_File]) -> tuple[int, int]:
+    """Return (size, time of the last change) of files, taken together; one that is not there counts nothing."""
     size, mtime_ns = 0, 0
-    for each in (path, path.with_suffix(".yaml")):
+    for each in files:
         try:
             status = each.stat()
         except OSError:
             continue
         size, mtime_ns = size + status.st_size, max(mtime_ns, status.st_mtime_ns)
-    return SeenFile(size, mtime_ns, document_id, key)
+    return size, mtime_ns
 
 
 def _age(path: Path) -> tuple[int, str]:

@@ -79,12 +79,12 @@ def first_place(title: str, text: str) -> int | None:
 class Names:
     """Finds the names without a number under which people ask for documents."""
 
-    def __init__(self, documents: Iterable[Document]) -> None:
-        """Take documents, the more important ones first."""
+    def __init__(self, documents: Iterable[tuple[Document, Sequence[str]]]) -> None:
+        """Take documents with what names_of returns, the more important ones first."""
         self._named: dict[str, list[tuple[int, int, Document, str]]] = {}
         self._rivals: dict[str, list[str]] = {}
-        for order, document in enumerate(documents):
-            for place, name in enumerate(_names(document)):
+        for order, (document, names) in enumerate(documents):
+            for place, name in enumerate(names):
                 self._named.setdefault(name[:_SHORTEST_NAME], []).append((order, place, document, name))
                 self._rivals.setdefault(name, []).append(document.id)
 
@@ -106,8 +106,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset({*folded, *pairs(folded)})
 
 
-def _names(document: Document) -> list[str]:
-    """Names without a number under which people ask for a document, folded, longest first."""
+def names_of(document: Document) -> list[str]:
+    """Return the names without a number under which people ask for a document, folded, longest first."""
     names = [fold(document.title)]
     # Of a document known by name alone, the title's words are just as well a topic of the plan.
     if document.title.startswith("Quy định về ") and not document.metadata_only:

@@ -59,15 +59,20 @@ def load_views(folder: Path = QUESTIONS_FOLDER) -> list[View]:
     views: list[View] = []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-            content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-            views += _views(content)
+            views += _parsed(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ViewError(f"{path}: cannot be read: {error}") from error
         except (KeyError, TypeError, AttributeError) as error:
             problem = "needs 'document: ID' and 'questions:' with a list for each quoted locator, or 'uncovered:'"
             raise ViewError(f"{path}: {problem} ({error})") from error
     return views
+
+
+# By what a file says, so that a load does not read again what has not changed.
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> tuple[View, ...]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return tuple(_views(yaml.load(text, Loader=loader)))
 
 
 def _views(content: Any) -> list[View]:

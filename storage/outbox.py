@@ -37,7 +37,12 @@ class DeliveryState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message to one member, about a round, a forwarded question or neither; attempts: how often it was begun."""
+    """A message to one member, about a round, a forwarded question or neither.
+
+    Attributes:
+        attempts: how often it was begun.
+        failed_on: the channels on which it cannot be delivered.
+    """
 
     id: int
     round_id: int | None
@@ -48,6 +53,7 @@ class Delivery:
     attempts: int
     reason: str | None
     forwarded_id: int | None = None
+    failed_on: tuple[str, ...] = ()
 
 
 class Outbox:
@@ -167,6 +173,16 @@ class Outbox:
         )
         return cast("CursorResult[Any]", self._session.execute(change)).rowcount == 1
 
+    def try_elsewhere(self, delivery_id: int, worker: str, reason: str, *, channel: str, now: datetime) -> None:
+        """Put back at once what cannot be delivered on a channel, to go out on another one of its member's."""
+        row = self._session.get_one(DeliveryRow, delivery_id, with_for_update=True, populate_existing=True)
+        if row.leased_by != worker or row.state != DeliveryState.SENDING.value:
+            return
+        row.state, row.due_at, row.attempts = DeliveryState.RETRY.value, now, 0
+        row.failed_on = [*(row.failed_on or []), channel]
+        row.reason, row.leased_by, row.leased_until = reason[:_REASON_LETTERS], None, None
+        self._session.flush()
+
     def step_aside(self, delivery_id: int, reason: str, *, now: datetime, at: datetime, most_attempts: int) -> None:
         """Let a message that could not even be written wait, so that it does not hold up those behind it.
 
@@ -256,4 +272,5 @@ def _to_delivery(row: DeliveryRow) -> Delivery:
         row.attempts,
         row.reason,
         row.forwarded_id,
+        tuple(row.failed_on or ()),
     )

@@ -55,7 +55,7 @@ class Redemption:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A chat of a member; is_blocked where our messages are refused."""
+    """A chat of a member; is_blocked: our messages are refused there."""
 
     channel: str
     chat_id: str
@@ -299,13 +299,20 @@ class People:
         self._session.flush()
         return Redemption(Redeemed.LINKED, row.member_id)
 
+    def link(self, channel: str, chat_id: str, member_id: int, *, now: datetime) -> None:
+        """Link a chat that is nobody's to a member."""
+        self._session.add(LinkRow(channel=channel, chat_id=chat_id, member_id=member_id, linked_at=now))
+        self._session.flush()
+
     def member_of(self, channel: str, chat_id: str) -> int | None:
         """Return the member a chat belongs to, or None."""
         return self._session.scalar(select(LinkRow.member_id).filter_by(channel=channel, chat_id=chat_id))
 
     def links_of(self, member_ids: Collection[int]) -> list[Link]:
-        """Return the chats of some members, those linked last first."""
-        query = select(LinkRow).where(LinkRow.member_id.in_(member_ids)).order_by(LinkRow.linked_at.desc())
+        """Return the chats of some members: those they used last come first."""
+        used_at = func.coalesce(LinkRow.heard_at, LinkRow.linked_at)
+        query = select(LinkRow).where(LinkRow.member_id.in_(member_ids))
+        query = query.order_by(used_at.desc(), LinkRow.linked_at.desc(), LinkRow.channel, LinkRow.chat_id)
         return [
             Link(row.channel, row.chat_id, row.member_id, row.blocked_at is not None)
             for row in self._session.scalars(query)
@@ -322,12 +329,10 @@ class People:
         change = update(LinkRow).where(LinkRow.channel == channel, LinkRow.chat_id == chat_id)
         self._session.execute(change.values(blocked_at=at))
 
-    def heard_from(self, channel: str, chat_id: str) -> None:
-        """Note that somebody wrote in a chat: messages arrive there again."""
-        change = update(LinkRow).where(
-            LinkRow.channel == channel, LinkRow.chat_id == chat_id, LinkRow.blocked_at.is_not(None)
-        )
-        self._session.execute(change.values(blocked_at=None))
+    def heard_from(self, channel: str, chat_id: str, *, at: datetime) -> None:
+        """Note that somebody wrote in a chat: messages arrive there again, and go there first."""
+        change = update(LinkRow).where(LinkRow.channel == channel, LinkRow.chat_id == chat_id)
+        self._session.execute(change.values(blocked_at=None, heard_at=at))
 
     # --- consent -------------------------------------------------------------------------------------------------
 

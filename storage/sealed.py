@@ -9,7 +9,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.audit import Audit
-from storage.tables import AuditHeadRow, ButtonRow, ForwardedQuestionRow, ItemResponseRow, MessageRow
+from storage.tables import (
+    AuditHeadRow,
+    ButtonRow,
+    ForwardedQuestionRow,
+    IncomingUpdateRow,
+    ItemResponseRow,
+    MessageRow,
+    OaTokensRow,
+)
 from storage.vault import Sealed, Vault
 
 # The kind of the one block of a sealed message, and the action of a sealed button.
@@ -36,14 +44,30 @@ def about_forwarded(member_id: int, message_id: int) -> str:
     return f"member:{member_id} message:{message_id}"
 
 
+def about_update(channel: str, external_id: str) -> str:
+    """Return what an update that a platform sent belongs to."""
+    return f"update:{channel}:{external_id}"
+
+
+def about_oa_tokens(app_id: str, configured: str) -> str:
+    """Return what the tokens of an app of Zalo belong to."""
+    return f"oa-tokens:{app_id}:{configured}"
+
+
 class SealedKind(Enum):
-    """What a sealed value is: the end of the audit log, an answer, a message, a button, a forwarded question."""
+    """What a sealed value is.
+
+    The end of the audit log, an answer, a message, a button, a forwarded question, an update that waits, the tokens of
+    a Zalo Official Account.
+    """
 
     AUDIT = "audit"
     ANSWERS = "answers"
     MESSAGES = "messages"
     BUTTONS = "buttons"
     QUESTIONS = "questions"
+    UPDATES = "updates"
+    TOKENS = "tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +154,32 @@ def _question(vault: Vault, row: ForwardedQuestionRow) -> None:
     row.key_id, row.sealed = sealed.key_id, sealed.data
 
 
+def _update(vault: Vault, row: IncomingUpdateRow) -> None:
+    if row.key_id is None or row.sealed is None:
+        return
+    sealed = vault.reseal(Sealed(row.key_id, row.sealed), about=about_update(row.channel, row.external_id))
+    row.key_id, row.sealed = sealed.key_id, sealed.data
+
+
+def _tokens(vault: Vault, row: OaTokensRow) -> None:
+    sealed = vault.reseal(Sealed(row.key_id, row.sealed), about=about_oa_tokens(row.app_id, row.configured))
+    row.key_id, row.sealed = sealed.key_id, sealed.data
+
+
 _KEYS: Mapping[SealedKind, InstrumentedAttribute[Any]] = {
     SealedKind.AUDIT: AuditHeadRow.key_id,
     SealedKind.ANSWERS: ItemResponseRow.key_id,
     SealedKind.MESSAGES: cast("InstrumentedAttribute[Any]", MessageRow.key_id),
     SealedKind.BUTTONS: cast("InstrumentedAttribute[Any]", ButtonRow.key_id),
     SealedKind.QUESTIONS: cast("InstrumentedAttribute[Any]", ForwardedQuestionRow.key_id),
+    SealedKind.UPDATES: cast("InstrumentedAttribute[Any]", IncomingUpdateRow.key_id),
+    SealedKind.TOKENS: OaTokensRow.key_id,
 }
 _RESEAL: Mapping[SealedKind, Callable[[Vault, Any], None]] = {
     SealedKind.ANSWERS: _answer,
     SealedKind.MESSAGES: _message,
     SealedKind.BUTTONS: _button,
     SealedKind.QUESTIONS: _question,
+    SealedKind.UPDATES: _update,
+    SealedKind.TOKENS: _tokens,
 }

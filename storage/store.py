@@ -8,22 +8,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage.approved import ApprovedAnswers
 from storage.audit import Audit
 from storage.confirmations import Confirmations
+from storage.consents import Consents
 from storage.database import insert_unless_there, session
 from storage.feedback import Feedback
 from storage.forwarded import ForwardedQuestions
 from storage.gaps import Gaps
+from storage.inbox import Inbox
 from storage.jobs import Jobs
+from storage.oa_tokens import OaTokens
 from storage.outbox import Outbox
 from storage.people import People
+from storage.replies import Replies
 from storage.rounds import Rounds
 from storage.sealed import SEALED, SealedValues, about_button, about_conversation
-from storage.tables import ButtonRow, ConversationRow, MessageRow, WantedDocumentRow
+from storage.tables import ButtonRow, ConversationRow, LinkRow, MessageRow, WantedDocumentRow
 from storage.vault import Sealed, Vault
 
 _FILE = "file"
@@ -33,12 +37,18 @@ _ID_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A chat on one channel; topic is what the handlers last wrote there."""
+    """A chat on one channel.
+
+    Attributes:
+        topic: what the handlers last wrote there, or in another chat of the same member.
+        member_id: whose chat it is, where that is known.
+    """
 
     id: int
     channel: str
     chat_id: str
     topic: Mapping[str, Any]
+    member_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +118,10 @@ class Transaction:
     """Reads and writes that are kept together or not at all.
 
     Attributes:
-        people, rounds, outbox, audit, checklists: the tables of the monthly assessment.
+        people, consents, rounds, outbox, audit, checklists: the tables of the monthly assessment.
         jobs: work that is done beside answers.
+        inbox, replies: what platforms sent us, and what we send there.
+        oa_tokens: the tokens of a Zalo Official Account.
         gaps, approved, feedback, forwarded: questions without an answer, and what became of answers and questions.
         sealed: what is encrypted, by key.
     """
@@ -118,16 +130,22 @@ class Transaction:
         self._session = opened
         self._vault = vault
         self.people = People(opened, vault)
+        self.consents = Consents(opened)
         self.rounds = Rounds(opened, vault)
         self.outbox = Outbox(opened)
         self.audit = Audit(opened, vault)
         self.sealed = SealedValues(opened, vault)
         self.checklists = Confirmations(opened)
         self.jobs = Jobs(opened)
+        self.inbox = Inbox(opened, vault)
+        self.replies = Replies(opened)
+        self.oa_tokens = OaTokens(opened, vault)
         self.gaps = Gaps(opened)
         self.approved = ApprovedAnswers(opened)
         self.feedback = Feedback(opened)
         self.forwarded = ForwardedQuestions(opened, vault)
+        # Several parts of an answer ask for the latest buttons of its chat.
+        self._latest_buttons: dict[int, tuple[StoredButton, ...]] = {}
 
     def conversation(self, channel: str, chat_id: str, *, now: datetime) -> Conversation:
         """Return the conversation of a chat, begun if it is new, locked until the transaction ends."""
@@ -137,7 +155,24 @@ class Transaction:
             values = {"channel": channel, "chat_id": chat_id, "topic": {}, "created_at": now, "updated_at": now}
             insert_unless_there(self._session, ConversationRow, [values])
             row = self._session.scalars(query).one()
-        return Conversation(row.id, row.channel, row.chat_id, row.topic)
+        member_id = self.people.member_of(channel, chat_id)
+        topic = row.topic if member_id is None else self._shared_topic(row, member_id)
+        return Conversation(row.id, row.channel, row.chat_id, topic, member_id)
+
+    def _shared_topic(self, row: ConversationRow, member_id: int) -> Mapping[str, Any]:
+        """Return what a member spoke about last, in whichever of the linked chats."""
+        query = (
+            select(ConversationRow.topic)
+            .join(LinkRow, (LinkRow.channel == ConversationRow.channel) & (LinkRow.chat_id == ConversationRow.chat_id))
+            .where(LinkRow.member_id == member_id, ConversationRow.id != row.id)
+            .order_by(ConversationRow.updated_at.desc())
+            .limit(1)
+        )
+        # A chat in which nothing was ever spoken about has nothing of its own, however new it is.
+        if row.updated_at > row.created_at:
+            query = query.where(ConversationRow.updated_at > row.updated_at)
+        other = self._session.scalar(query)
+        return row.topic if other is None else other
 
     def find_conversation(self, channel: str, chat_id: str) -> Conversation | None:
         """Return the conversation of a chat, or None where nobody has written yet."""
@@ -163,7 +198,7 @@ class Transaction:
     ) -> int:
         """Keep what a person sent, encrypted where it tells what a member answers; return its id."""
         blocks, key_id = self._blocks([("text", text)], conversation_id, confidential=confidential)
-        row = MessageRow(
+        added = insert(MessageRow).values(
             conversation_id=conversation_id,
             direction="in",
             external_id=external_id,
@@ -171,9 +206,7 @@ class Transaction:
             key_id=key_id,
             created_at=now,
         )
-        self._session.add(row)
-        self._session.flush()
-        return row.id
+        return int(self._session.scalars(added.returning(MessageRow.id)).one())
 
     def add_reply(
         self,
@@ -191,7 +224,7 @@ class Transaction:
             confidential: blocks and buttons are encrypted, for they tell what a member has answered.
         """
         kept, key_id = self._blocks(blocks, conversation_id, confidential=confidential)
-        row = MessageRow(
+        added = insert(MessageRow).values(
             conversation_id=conversation_id,
             direction="out",
             in_reply_to=in_reply_to,
@@ -199,27 +232,23 @@ class Transaction:
             key_id=key_id,
             created_at=now,
         )
-        self._session.add(row)
-        self._session.flush()
+        message_id = int(self._session.scalars(added.returning(MessageRow.id)).one())
+        shown: list[StoredButton] = []
+        rows: list[dict[str, Any]] = []
         for ordinal, (label, action, argument) in enumerate(buttons, start=1):
             button_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(12))
-            key_id = None
+            shown.append(StoredButton(button_id, ordinal, label, action, argument))
+            row = {"label": label, "action": action, "argument": argument, "key_id": None}
             if confidential:
                 sealed = self._seal([label, action, argument], about_button(button_id))
-                label, action, argument, key_id = "", SEALED, sealed.as_text(), sealed.key_id
-            self._session.add(
-                ButtonRow(
-                    id=button_id,
-                    message_id=row.id,
-                    ordinal=ordinal,
-                    label=label,
-                    action=action,
-                    argument=argument,
-                    key_id=key_id,
-                )
-            )
-        self._session.flush()
-        return self._with_buttons([row])[0]
+                row = {"label": "", "action": SEALED, "argument": sealed.as_text(), "key_id": sealed.key_id}
+            rows.append({"id": button_id, "message_id": message_id, "ordinal": ordinal, **row})
+        if rows:
+            self._session.execute(insert(ButtonRow), rows)
+            self._latest_buttons[conversation_id] = tuple(shown)
+        return StoredMessage(
+            message_id, True, tuple((kind, text) for kind, text in blocks), tuple(shown), now, in_reply_to=in_reply_to
+        )
 
     def rewrite(
         self, conversation_id: int, message_id: int, blocks: Sequence[tuple[str, str]], *, now: datetime
@@ -228,6 +257,7 @@ class Transaction:
         row = self._session.scalars(select(MessageRow).filter_by(id=message_id, conversation_id=conversation_id)).one()
         self._session.execute(delete(ButtonRow).where(ButtonRow.message_id == row.id))
         row.blocks, row.key_id, row.edited_at = [list(block) for block in blocks], None, now
+        self._latest_buttons.clear()
         self._session.flush()
         return self._with_buttons([row])[0]
 
@@ -236,10 +266,11 @@ class Transaction:
         query = select(MessageRow).where(MessageRow.conversation_id == conversation_id, MessageRow.edited_at >= since)
         return self._with_buttons(list(self._session.scalars(query.order_by(MessageRow.id))))
 
-    def mark_delivered(self, message_id: int, *, now: datetime) -> None:
-        """Note that a message reached its channel."""
-        change = update(MessageRow).where(MessageRow.id == message_id)
-        self._session.execute(change.values(delivered_at=now))
+    def mark_delivered(self, *message_ids: int, now: datetime) -> None:
+        """Note that messages reached their channel."""
+        if message_ids:
+            change = update(MessageRow).where(MessageRow.id.in_(message_ids))
+            self._session.execute(change.values(delivered_at=now))
 
     def button(self, conversation_id: int, button_id: str) -> StoredButton | None:
         """Return a button of this conversation; another chat's button is as good as none."""
@@ -253,6 +284,12 @@ class Transaction:
 
     def latest_buttons(self, conversation_id: int) -> tuple[StoredButton, ...]:
         """Return the buttons of our latest message that had any, in order."""
+        known = self._latest_buttons.get(conversation_id)
+        if known is None:
+            known = self._latest_buttons[conversation_id] = self._read_latest_buttons(conversation_id)
+        return known
+
+    def _read_latest_buttons(self, conversation_id: int) -> tuple[StoredButton, ...]:
         latest = (
             select(ButtonRow.message_id)
             .join(MessageRow, ButtonRow.message_id == MessageRow.id)
@@ -270,6 +307,26 @@ class Transaction:
         """Return a message of this conversation; another chat's message is as good as none."""
         row = self._session.scalar(select(MessageRow).filter_by(id=message_id, conversation_id=conversation_id))
         return self._with_buttons([row])[0] if row else None
+
+    def latest_id(self, conversation_id: int, *, before: int) -> int | None:
+        """Return the id of the latest message of a conversation before another, from whichever side."""
+        query = select(MessageRow.id).where(MessageRow.conversation_id == conversation_id, MessageRow.id < before)
+        return self._session.scalar(query.order_by(MessageRow.id.desc()).limit(1))
+
+    def message_of_button(self, button_id: str) -> int | None:
+        """Return the id of the message under which a button stands."""
+        return self._session.scalar(select(ButtonRow.message_id).where(ButtonRow.id == button_id))
+
+    def last_heard(self, channel: str, chat_id: str) -> datetime | None:
+        """Return when a person last wrote in a chat; None where that never was."""
+        query = (
+            select(MessageRow.created_at)
+            .join(ConversationRow, MessageRow.conversation_id == ConversationRow.id)
+            .where(ConversationRow.channel == channel, ConversationRow.chat_id == chat_id, MessageRow.direction == "in")
+            .order_by(MessageRow.id.desc())
+            .limit(1)
+        )
+        return self._session.scalar(query)
 
     def incoming(self, conversation_id: int, external_id: str) -> StoredMessage | None:
         """Return what a person sent in this conversation under the channel's own id; None where nothing is kept."""
@@ -306,6 +363,7 @@ class Transaction:
             row.blocks, row.key_id = [["text", instead]], None
             self._session.execute(delete(ButtonRow).where(ButtonRow.message_id == row.id))
         self._session.flush()
+        self._latest_buttons.clear()
         return len(rows)
 
     def want_document(self, document_id: str, *, now: datetime) -> int:

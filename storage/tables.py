@@ -115,6 +115,90 @@ class JobRow(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class IncomingUpdateRow(Base):
+    """What a platform sent us, sealed until it is done; see storage/inbox.py. Done, only its name is kept."""
+
+    __tablename__ = "incoming_updates"
+    __table_args__ = (
+        UniqueConstraint("channel", "external_id", name="uq_incoming_updates_channel_external"),
+        Index("ix_incoming_updates_waiting", "state", "channel", "order_key", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(String(32))
+    external_id: Mapped[str] = mapped_column(String(128))
+    # Updates of one channel with the same one are handled in order.
+    order_key: Mapped[str] = mapped_column(String(128))
+    key_id: Mapped[str | None] = mapped_column(String(32))
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(String(8))
+    attempts: Mapped[int] = mapped_column(default=0)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    leased_by: Mapped[str | None] = mapped_column(String(64))
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reason: Mapped[str | None] = mapped_column(String(200))
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ReplyRow(Base):
+    """What has become of sending one of our messages to a platform; see storage/replies.py."""
+
+    __tablename__ = "replies"
+    __table_args__ = (Index("ix_replies_waiting", "state", "channel", "chat_id", "message_id"),)
+
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(String(32))
+    chat_id: Mapped[str] = mapped_column(String(128))
+    state: Mapped[str] = mapped_column(String(8))
+    # So many parts of the message have arrived.
+    part: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    # Another message of ours in whose place this one may be shown.
+    replaces: Mapped[int | None] = mapped_column()
+    # What the platform calls it.
+    shown_as: Mapped[str | None] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    leased_by: Mapped[str | None] = mapped_column(String(64))
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reason: Mapped[str | None] = mapped_column(String(200))
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class UsedInitDataRow(Base):
+    """A proof of who somebody is on Telegram that was given to the web page, and which web chat gave it first."""
+
+    __tablename__ = "used_init_data"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    chat_id: Mapped[str] = mapped_column(String(128))
+    used_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OaTokensRow(Base):
+    """The pair of tokens with which an app of Zalo speaks for its Official Account, sealed; see storage/oa_tokens.py.
+
+    A row for each refresh token that the settings have ever held, so that no start with an older one does harm.
+    """
+
+    __tablename__ = "oa_tokens"
+    __table_args__ = (UniqueConstraint("app_id", "configured", name="uq_oa_tokens_app_configured"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[str] = mapped_column(String(32))
+    # A digest of the refresh token in the settings, with which this row began.
+    configured: Mapped[str] = mapped_column(String(64))
+    # Counts the pairs; the first holds nothing but the refresh token of the settings.
+    version: Mapped[int] = mapped_column()
+    key_id: Mapped[str] = mapped_column(String(32))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    use_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refreshing_by: Mapped[str | None] = mapped_column(String(64))
+    refreshing_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refreshed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class WantedDocumentRow(Base):
     """A cited document that people asked for while its text was not in the store."""
 
@@ -207,7 +291,7 @@ class CodeAttemptRow(Base):
 
 
 class LinkRow(Base):
-    """A chat that belongs to a member; blocked_at where our messages are refused there."""
+    """A chat that belongs to a member; blocked_at: our messages are refused there since then."""
 
     __tablename__ = "links"
 
@@ -216,6 +300,8 @@ class LinkRow(Base):
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
     linked_at: Mapped[datetime] = mapped_column(UtcDateTime)
     blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When the member last wrote there.
+    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ConsentRow(Base):
@@ -319,6 +405,8 @@ class DeliveryRow(Base):
     leased_by: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[str | None] = mapped_column(String(200))
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # The channels on which it cannot be delivered.
+    failed_on: Mapped[list[str] | None] = mapped_column(JSON)
 
 
 class ForwardedQuestionRow(Base):

@@ -8,6 +8,7 @@ from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.lexicon import load_lexicon
 from knowledge.loader import load_documents
 from knowledge.views import load_views
+from tests.programs import Programs, programs
 from tests.storage.postgres import Postgres, a_postgres
 
 PROJECT = Path(__file__).parent.parent
@@ -25,6 +26,13 @@ def curated_knowledge() -> KnowledgeBase:
     """The same with the curated questions, as the program answers."""
     documents = load_documents(PROJECT / "knowledge" / "documents")
     return build_knowledge(documents, make_encoder("bundled"), load_lexicon(), views=load_views())
+
+
+@pytest.fixture(scope="session")
+def started() -> Iterator[Programs]:
+    """What starts programs of ours in an instant."""
+    with programs() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -466,4 +466,7 @@
   document.addEventListener("visibilitychange", catchUp);
   window.addEventListener("pageshow", (event) => { if (event.persisted) catchUp(); });
 
-  look();
+  proveWho(look, (why) => {
+    stage.setAttribute("aria-busy", "false");
+    settle(drawNothing(WORDS.title, why));
+  });

@@ -127,7 +127,7 @@ class Console:
 
         async def send(link: Link, message: StoredMessage) -> None:
             if link.chat_id in self._blocked:
-                raise DeliveryError("blocked", permanent=True)
+                raise DeliveryError("blocked", permanent=True, is_closed=True)
             delivered.append(self._told(link.chat_id, message))
 
         if self._now is not None:

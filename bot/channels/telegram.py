@@ -1,137 +1,66 @@
-"""python-telegram-bot to our words, and back."""
+"""The Telegram bot: what it keeps, how it connects, how it speaks; telegram_api.py knows the library."""
 
 import asyncio
-import html
 import logging
 import re
 import time
-import traceback
-import unicodedata
-from collections.abc import Awaitable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from telegram import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, Message, Update
-from telegram.constants import ChatAction, ChatType, MessageEntityType, ParseMode
-from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, RetryAfter, TelegramError
-from telegram.error import TimedOut as MaybeDelivered
-from telegram.ext import Application, ApplicationBuilder, BaseUpdateProcessor, TypeHandler
+from starlette.routing import Route
 
-from bot.channels.base import ChannelError, DeliveryError, FileLostError
+from bot.channels.base import ChannelError, DeliveryError, FileLostError, Heard, Take
+from bot.channels.telegram_api import TOKEN_SETTING, Api, understand
+from bot.channels.telegram_drawing import Drawn, as_plain, checklist_page, render
+from bot.channels.telegram_errors import ConnectError, RefusedError, UnreadableError
+from bot.channels.telegram_intake import (
+    left_out,
+    raw_update_or_its_id,
+    webhook_address,
+    webhook_route,
+    webhook_secret,
+)
 from bot.config import TelegramConfig
 from bot.gateway import Gateway
 from bot.pace import LIMITS, Pace
-from handlers import texts
-from handlers.messages import BlockKind, IncomingMessage
-from storage.store import StoredButton, StoredMessage
+from handlers import mini_app_texts
+from handlers.audience import Audience
+from handlers.command_texts import COMMANDS
+from storage.store import StoredMessage
 
 log = logging.getLogger(__name__)
-_Application = Application[Any, Any, Any, Any, Any, Any]
+_T = TypeVar("_T")
 
-TOKEN_SETTING = "TUSOI_TELEGRAM__TOKEN"
-TEXT_LIMIT = 4096  # UTF-16 code units once the HTML is parsed
-LABEL_LIMIT = 60  # characters; a phone shows about half of that on a line
-BUTTONS_LIMIT = 50  # Telegram refuses large keyboards; further choices are listed and can be typed
-# Messages that may still be edited.
-_REMEMBERED = 500
 POLL_TIMEOUT_S = 25
-READ_TIMEOUT_S = 20  # generous: a send that times out may have arrived, and nobody can tell
-TYPING_TIMEOUT_S = 2
 LONGEST_FLOOD_WAIT_S = 300
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 STOP_TIMEOUT_S = 20
-# An update that waits for its chat's turn takes one of these, so one busy chat must not use them up.
-UPDATES_AT_ONCE = 512
+# More at once is slower, not faster.
+IN_FLIGHT = 8
+UPDATES_AT_ONCE = 100
+MENU_EVERY_S = 600.0
+# After a restart nobody remembers who had a menu of a role that is gone: those are looked for at this pace.
+FORGOTTEN_MENU_EVERY_S = 1.0
+_MENUS_REMEMBERED = 10_000
 
 
-# --- From Telegram: an update becomes a message ---------------------------------------------------------------
+def looks_like_token(text: str) -> bool:
+    """Return whether a text has the form of a bot token, "123456:ABC…"; only Telegram knows whether it is one."""
+    return re.fullmatch(r"\d+:[\w/-]+", text, re.ASCII) is not None
 
 
-def to_message(update: Update, *, now: datetime) -> IncomingMessage | None:
-    """Return what a person said in a private chat, or None where there is nothing to answer.
-
-    A caption counts as text. Whatever comes without text (a photo, a voice message, a place) is a file named for
-    itself or for its kind, so that handlers can say what they do not read. Edited messages are left alone: the
-    answer to the first wording stands above, and a member who wants another asks again. Service notices, taps
-    without data and taps on messages that are in no chat say nothing.
-
-    Args:
-        now: the time of a tap, which Telegram does not tell; a message carries its own.
-    """
-    # Taps and messages both have an update id, and a redelivered update keeps it. Message ids would not do: a tap
-    # has none of its own, and another bot on the same database counts them from 1 again.
-    external_id = f"u{update.update_id}"
-    query, message = update.callback_query, update.message
-    if query is not None:
-        if query.message is None or not query.data:
-            return None
-        chat_id = str(query.message.chat.id)
-        return IncomingMessage("telegram", chat_id, external_id, "", now.astimezone(UTC), button_id=query.data)
-    if message is None:
-        return None
-    # In a private chat every command is ours, whatever bot its suffix names.
-    text = re.sub(r"^(/\w+)@\w+", r"\1", message.text or message.caption or "")
-    file_name = _file_name(message)
-    if not text and file_name is None:
-        return None
-    return IncomingMessage(
-        "telegram",
-        str(message.chat.id),
-        external_id,
-        text,
-        message.date.astimezone(UTC),
-        file_name=file_name,
-        file_ref=_file_ref(message),
-    )
+def _quieten_libraries() -> None:
+    # The libraries' own logs hold whole updates, and addresses with the token in them.
+    for name in ("telegram", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _file_name(message: Message) -> str | None:
-    attachment = message.effective_attachment
-    if attachment is None:
-        return None
-    if message.photo:
-        return "photo.jpg"
-    return getattr(attachment, "file_name", None) or type(attachment).__name__.lower()
-
-
-def _file_ref(message: Message) -> str | None:
-    """Return by which the file of a message is fetched; of a photo, its largest copy; None for what is no file."""
-    file = message.photo[-1] if message.photo else message.document
-    return file.file_id if file is not None else None
-
-
-def is_addressed(message: Message, username: str) -> bool:
-    """Return whether a message in a group speaks to the bot of that name: a mention, or a command not for another."""
-    kinds: list[str | None] = [MessageEntityType.MENTION, MessageEntityType.BOT_COMMAND]
-    if message.text:
-        said = message.parse_entities(kinds)
-    elif message.caption:
-        said = message.parse_caption_entities(kinds)
-    else:
-        return False
-    for part in said.values():
-        command, _, name = part.partition("@")
-        if name.lower() == username.lower() or (command and not name):
-            return True
-    return False
-
-
-def _undelivered(error: TelegramError) -> DeliveryError:
-    """Say what a refusal means for the message that was being sent."""
-    if isinstance(error, (Forbidden, ChatMigrated)):
-        return DeliveryError(f"the chat is closed to us: {_name(error)}", permanent=True)
-    if isinstance(error, MaybeDelivered):
-        return DeliveryError("timed out", permanent=False, maybe_delivered=True)
-    if isinstance(error, BadRequest):
-        return DeliveryError(f"telegram refused the message: {error.message.lower()}", permanent=True)
-    return DeliveryError(f"telegram cannot be reached: {_name(error)}", permanent=False)
-
-
-def _asked_to_wait(seconds: float) -> DeliveryError:
-    return DeliveryError("telegram asked to wait", permanent=False, retry_after_s=seconds)
+class _NotKeptError(ConnectError):
+    """Updates could not be kept; they will come again."""
 
 
 class _ChatLocks:
@@ -140,284 +69,210 @@ class _ChatLocks:
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def of(self, chat_id: int | str) -> asyncio.Lock:
+    def of(self, chat_id: str) -> asyncio.Lock:
         """Return the lock of a chat; the caller's reference keeps it alive."""
-        return self._locks.setdefault(str(chat_id), asyncio.Lock())
-
-
-class OneByOneInAChat(BaseUpdateProcessor):
-    """Handles the updates of a chat in the order they came, and chats side by side."""
-
-    def __init__(self) -> None:
-        super().__init__(UPDATES_AT_ONCE)
-        self._chats = _ChatLocks()
-
-    async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
-        """Await the update's coroutine when its chat's turn has come."""
-        chat = update.effective_chat if isinstance(update, Update) else None
-        if chat is None:
-            await coroutine
-            return
-        async with self._chats.of(chat.id):
-            await coroutine
-
-    async def initialize(self) -> None:
-        """Do nothing."""
-
-    async def shutdown(self) -> None:
-        """Do nothing."""
-
-
-def looks_like_token(text: str) -> bool:
-    """Return whether a text has the form of a bot token, "123456:ABC…"; only Telegram knows whether it is one."""
-    return re.fullmatch(r"\d+:[\w/-]+", text, re.ASCII) is not None
-
-
-# --- To Telegram: a message becomes HTML and buttons ----------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """One Telegram message.
-
-    Attributes:
-        html: Telegram's HTML; at most TEXT_LIMIT once parsed.
-        plain: the same without markup, should the HTML be refused.
-        buttons: (label, callback data), a row each.
-    """
-
-    html: str
-    plain: str
-    buttons: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(slots=True)
-class _Run:
-    """Neighbouring pieces of one block; `before` parts it from the run above."""
-
-    kind: BlockKind
-    before: str
-    text: str
-
-
-_TAGS = {BlockKind.QUOTE: "blockquote", BlockKind.CITATION: "i"}
-# Where a text is cut, the best place first: paragraphs, lines, sentences, words.
-_BOUNDARIES = (r"\n\s*\n", r"\n+", r"(?<=[.!?…;:])\s+", r"\s+")
-
-
-def render(message: StoredMessage) -> list[Drawn]:
-    """Return a message as Telegram messages, in order; the last one carries the buttons.
-
-    Labels begin with their number, since the number may be typed as well. A choice too long for its button is
-    written out above it; with nothing else to say all choices are, because Telegram takes no message without text.
-    """
-    kinds = [(BlockKind(kind), _well_formed(text).strip()) for kind, text in message.blocks]
-    blocks = [(kind, text) for kind, text in kinds if kind is not BlockKind.FILE]
-    blocks = [(kind, f"⚠️ {text}" if kind is BlockKind.NOTICE else text) for kind, text in blocks if text]
-    shown, labels = message.buttons[:BUTTONS_LIMIT], [_label(button) for button in message.buttons]
-    written_out = [label for n, label in enumerate(labels) if not blocks or n >= len(shown) or len(label) > LABEL_LIMIT]
-    if written_out:
-        blocks.append((BlockKind.TEXT, "\n".join(written_out)))
-    parts = [Drawn(_to_html(runs), "".join(run.before + run.text for run in runs)) for runs in _pack(blocks)]
-    if parts and shown:
-        buttons = tuple((_shortened(_label(button)), button.id) for button in shown)
-        parts[-1] = Drawn(parts[-1].html, parts[-1].plain, buttons)
-    return parts
-
-
-def _label(button: StoredButton) -> str:
-    return " ".join(f"{button.ordinal}. {_well_formed(button.label)}".split())
-
-
-def _shortened(label: str) -> str:
-    return label if len(label) <= LABEL_LIMIT else label[: LABEL_LIMIT - 1].rstrip() + "…"
-
-
-def _to_html(runs: Sequence[_Run]) -> str:
-    drawn = ""
-    for run in runs:
-        escaped, tag = html.escape(run.text, quote=False), _TAGS.get(run.kind)
-        drawn += run.before + (f"<{tag}>{escaped}</{tag}>" if tag else escaped)
-    return drawn
-
-
-def _pack(blocks: Sequence[tuple[BlockKind, str]]) -> list[list[_Run]]:
-    """Return the blocks spread over as many messages as they need.
-
-    A run never crosses from one message to the next, so a long quote becomes a quote in each.
-    """
-    parts: list[list[_Run]] = []
-    room, above = 0, BlockKind.TEXT
-    for kind, text in blocks:
-        # Telegram draws a quote with space around it, and a citation belongs to the quote above.
-        tight = kind in (BlockKind.QUOTE, BlockKind.CITATION) or above is BlockKind.QUOTE
-        gap, above, begins = "\n" if tight else "\n\n", kind, True
-        for before, piece in _cut(text, TEXT_LIMIT):
-            separator = gap if begins else before
-            if _width(separator) + _width(piece) > room:
-                parts.append([])
-                room, separator, begins = TEXT_LIMIT, "", True
-            if begins:
-                parts[-1].append(_Run(kind, separator, piece))
-            else:
-                parts[-1][-1].text += separator + piece
-            room -= _width(separator) + _width(piece)
-            begins = False
-    return parts
-
-
-def _cut(text: str, limit: int, boundaries: Sequence[str] = _BOUNDARIES) -> Iterator[tuple[str, str]]:
-    """Yield (what stood before the piece, the piece), each piece within the limit, cut no finer than it must be."""
-    if _width(text) <= limit:
-        yield "", text
-        return
-    if not boundaries:
-        for piece in _cut_anywhere(text, limit):
-            yield "", piece
-        return
-    separator = ""
-    for n, part in enumerate(re.split(f"({boundaries[0]})", text)):
-        if n % 2:
-            separator = part
-        elif part:
-            for before, piece in _cut(part, limit, boundaries[1:]):
-                yield separator + before, piece
-                separator = ""
-
-
-def _cut_anywhere(text: str, limit: int) -> Iterator[str]:
-    begin = used = 0
-    for n, character in enumerate(text):
-        if used + _width(character) > limit:
-            end = n
-            while end > begin + 1 and unicodedata.combining(text[end]):
-                end -= 1  # a mark stays with its letter
-            if end == begin + 1:
-                end = n  # nothing but marks
-            yield text[begin:end]
-            begin, used = end, _width(text[end:n])
-        used += _width(character)
-    yield text[begin:]
-
-
-def _width(text: str) -> int:
-    """Return the length in UTF-16 code units, as Telegram counts offsets: an emoji is two."""
-    return len(text) + sum(character > "\uffff" for character in text)
-
-
-def _well_formed(text: str) -> str:
-    # Half a surrogate pair cannot be sent as UTF-8.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-# --- The channel ----------------------------------------------------------------------------------------------
+        return self._locks.setdefault(chat_id, asyncio.Lock())
 
 
 class Telegram:
-    """The Telegram bot, by long polling."""
+    """The Telegram bot: updates come by long polling or to a webhook, and are kept before they are confirmed."""
 
     name = "telegram"
 
-    def __init__(self, config: TelegramConfig, gateway: Gateway, pace: Pace | None = None) -> None:
-        """Take, beside settings and gateway, the pace that broadcasts keep: replies are noted there and never wait."""
+    def __init__(
+        self, config: TelegramConfig, gateway: Gateway, pace: Pace | None, take: Take, web_address: str | None = None
+    ) -> None:
+        """Take settings and gateway, and where updates are kept.
+
+        Args:
+            pace: that broadcasts keep; replies are noted there and never wait.
+            web_address: where our pages are, for buttons that open them.
+        """
         self._config = config
         self._gateway = gateway
-        self._pace = pace or Pace(LIMITS["telegram"])
-        self._application: _Application | None = None
-        self._polling: asyncio.Task[None] | None = None
+        self._pace = pace or Pace(LIMITS[self.name])
+        self._take = take
+        self._web_address = web_address
+        self._api: Api | None = None
+        self._is_connected = False
+        self._running: asyncio.Task[None] | None = None
         self._offset: int | None = None
+        self._limit = UPDATES_AT_ONCE
         self._stopping = asyncio.Event()
         self._sending = _ChatLocks()
-        # Which Telegram message says what of ours was said last; to edit it.
-        self._shown: dict[int, int] = {}
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+        # By chat: when its menu was looked after, by the monotonic clock, and whose it is, where we have set it.
+        self._menus: dict[str, tuple[float, Audience | None]] = {}
+        self._forgotten_at = 0.0
+
+    @property
+    def _token(self) -> str:
+        return self._config.token.get_secret_value() if self._config.token else ""
+
+    @property
+    def _webhook_secret(self) -> str:
+        given = self._config.webhook_secret
+        return webhook_secret(self._token, given.get_secret_value() if given else None)
+
+    # --- updates come in
+
+    def routes(self) -> Sequence[Route]:
+        """Return the route that Telegram posts to; none where updates are fetched."""
+        if self._config.webhook is None:
+            return []
+        return [webhook_route(self._config.webhook, self._webhook_secret, self.name, self._take)]
 
     async def start(self) -> None:
-        """Check the token and begin to poll; without a network, keep trying in the background.
+        """Connect, and begin to fetch unless there is a webhook; without a network go on trying.
 
         Raises:
-            ChannelError: the token is missing, is not one, or was refused.
+            ChannelError: there is no token, or Telegram refuses it.
         """
         _quieten_libraries()
-        token = self._config.token.get_secret_value() if self._config.token else ""
-        # A token with a blank in it would make a broken URL, and the library would quote that in its error.
-        if not looks_like_token(token):
+        # Checked here: what happens to blanks and line ends in a URL must not end up in the library's error.
+        if not looks_like_token(self._token):
             raise ChannelError(
                 f"{TOKEN_SETTING} does not hold a Telegram bot token (like 123456:ABC…): copy it from @BotFather"
             )
-        application = self._application = self._build(token)
-        failure: TelegramError | None = None
+        api = self._api = Api(self._token, self._config.base_url, self._config.base_file_url)
+        failure: ConnectError | None = None
         try:
-            await self._connect(application)
-        except TelegramError as error:
+            await self._connect(api)
+        except ConnectError as error:
             failure = error
-        if isinstance(failure, (InvalidToken, Forbidden)):
+        if failure is not None and failure.is_final:
             await self.stop()
-            # Without its cause, which quotes the token.
-            raise ChannelError(_explain(failure))
-        trouble = _explain(failure) if failure else ""
-        if trouble:
-            log.warning("telegram: %s", trouble)
-        self._polling = asyncio.create_task(self._poll(application, trouble), name="telegram polling")
+            raise ChannelError(str(failure))
+        if failure is not None:
+            log.warning("telegram: %s", failure)
+        self._running = asyncio.create_task(self._run(api, str(failure or "")), name="telegram")
 
     async def wait(self) -> None:
-        """Return after stop(); neither a lost network nor a revoked token ends polling."""
-        if self._polling:
-            await asyncio.wait({self._polling})
+        """Return after stop(); neither a lost network nor a revoked token ends the channel."""
+        if self._running is not None:
+            await asyncio.wait({self._running})
+            if not self._running.cancelled():
+                self._running.result()
+            await self._stopping.wait()
 
     async def stop(self) -> None:
-        """Stop polling, answer what has been fetched, then tell Telegram that it is done with."""
+        """Stop fetching, tell Telegram what is kept, and let what is being sent arrive.
+
+        A webhook stays: what comes meanwhile waits at Telegram.
+        """
         self._stopping.set()
-        application = self._application
-        if application is None:
+        api = self._api
+        if api is None:
             return
-        if self._polling:
-            self._polling.cancel()
-            await asyncio.wait({self._polling})
-        if application.running:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running})
+        if self._is_connected and self._offset is not None:
             try:
                 async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await application.stop()
-                    if self._offset is not None:
-                        await application.bot.get_updates(offset=self._offset, limit=1, timeout=0)
-            except TimeoutError:
-                log.warning("telegram: closed while updates were still being answered")
-            except TelegramError as error:
-                log.info("telegram: last updates not confirmed and will come again: %s", _name(error))
-        await application.shutdown()
-        # Where the network never came up, the application was not initialised and leaves its connections open.
-        await application.bot.shutdown()
+                    await api.updates(offset=self._offset, limit=1, timeout_s=0)
+            except (TimeoutError, ConnectError) as error:
+                log.info("telegram: last updates not confirmed and will come again: %s", type(error).__name__)
+        # What is being sent now would else be cut off, and nobody could tell whether it arrived.
+        acquired = 0
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                while acquired < IN_FLIGHT:
+                    await self._in_flight.acquire()
+                    acquired += 1
+        except TimeoutError:
+            log.warning("telegram: closed while something was still being sent")
+        await api.close()
+        for _ in range(acquired):
+            self._in_flight.release()
 
-    async def deliver(self, chat_id: str, message: StoredMessage) -> None:
-        """Send a message, all its parts in order; where Telegram asks to wait before the first, the caller waits.
+    @property
+    def _open_api(self) -> Api | None:
+        """What can be used between start() and stop()."""
+        return None if self._stopping.is_set() else self._api
+
+    async def _connect(self, api: Api) -> None:
+        """Check the token, say how updates come to us, register the commands; may be tried again."""
+        webhook = self._config.webhook
+        await api.open(webhook_address(webhook) if webhook else None, self._webhook_secret)
+        page, commands = checklist_page(self._web_address), COMMANDS[Audience.MEMBER]
+        steps: list[Callable[[], Awaitable[None]]] = [
+            # What everybody would see, groups see.
+            api.hide_commands,
+            partial(api.show_commands, commands),
+            partial(api.show_commands, commands, language="vi"),
+            partial(api.show_page, mini_app_texts.MENU, page),
+        ]
+        for step in steps:
+            try:
+                await step()
+            except ConnectError as error:
+                log.warning("telegram: commands not registered: %s", error)
+        self._is_connected = True
+        log.info("telegram: started as bot %s", api.bot_id)
+
+    async def _run(self, api: Api, trouble: str) -> None:
+        """Fetch updates for ever; with a webhook only see to it that Telegram has heard of it.
+
+        Args:
+            trouble: what has been logged already and goes on, so that it is not said again.
+        """
+        backoff_s = FIRST_BACKOFF_S
+        if trouble:
+            await asyncio.sleep(backoff_s)
+        while True:
+            try:
+                if not self._is_connected:
+                    await self._connect(api)
+                if self._config.webhook is None:
+                    await self._fetch(api)
+            except ConnectError as error:
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("telegram: %s", trouble)
+                await asyncio.sleep(max(backoff_s, error.retry_after_s))
+                backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+                continue
+            if trouble:
+                log.info("telegram: connected again")
+            if self._config.webhook is not None:
+                return
+            backoff_s, trouble = FIRST_BACKOFF_S, ""
+
+    async def _fetch(self, api: Api) -> None:
+        """Fetch updates and have them kept; only the next fetch confirms them."""
+        try:
+            fetched = await api.updates(offset=self._offset, limit=self._limit, timeout_s=POLL_TIMEOUT_S)
+            updates = [update for update in map(raw_update_or_its_id, fetched) if update is not None]
+        except UnreadableError as error:
+            if self._limit > 1 or not error.update_ids:
+                # The one that nobody can read is among them, or nobody can tell which it is.
+                self._limit = 1
+                raise
+            updates = [left_out(error.update_ids[0], "unreadable")]
+        else:
+            if fetched and not updates:
+                raise UnreadableError(())
+            self._limit = min(2 * self._limit, UPDATES_AT_ONCE)
+        if not updates:
+            return
+        try:
+            await self._take(self.name, updates)
+        except Exception as error:
+            said = (
+                f"updates cannot be kept ({type(error).__name__}); they wait at Telegram, trying again until they can"
+            )
+            raise _NotKeptError(said) from error
+        self._offset = max(int(update.external_id[1:]) for update in updates) + 1
+
+    def understand(self, body: dict[str, Any], *, now: datetime) -> Heard:
+        """Return what an update says: a message, that a chat was closed or opened, or that a group speaks to us.
 
         Raises:
-            DeliveryError: a part did not arrive, or may not have; the parts before it did.
+            ValueError, KeyError, TypeError or whatever the library raises: it is no update.
         """
-        await self._deliver(chat_id, message, is_reply=False)
-
-    async def _deliver(self, chat_id: str, message: StoredMessage, *, is_reply: bool) -> None:
-        async with self._sending.of(chat_id):
-            for number, part in enumerate(render(message)):
-                # What has begun to arrive is finished: from its first part on it would be heard twice.
-                shown = await self._send(chat_id, part, at_once=is_reply or number > 0)
-                self._remember(message.id, shown)
-            for number in range(1, len(message.files) + 1):
-                await self._send_file(chat_id, message.id, number)
-
-    async def edit(self, chat_id: str, message: StoredMessage) -> None:
-        """Say a message otherwise that was sent since the start of the program, unless Telegram refuses."""
-        part = render(message)[0]
-        async with self._sending.of(chat_id):
-            message_id = self._shown.get(message.id)
-            if message_id is None:
-                return
-            try:
-                await self._bot().edit_message_text(
-                    part.html, chat_id=chat_id, message_id=message_id, parse_mode=ParseMode.HTML
-                )
-            except TelegramError as error:
-                # What has become of it is said in a message of its own.
-                log.info("telegram: message %s not edited: %s", message.id, _name(error))
+        bot_id = int(self._token.partition(":")[0])
+        return understand(body, username=self._api.username if self._api else "", bot_id=bot_id, now=now)
 
     async def fetch(self, file_ref: str) -> bytes:
         """Return a file that was sent to us, of at most 20 MB.
@@ -425,236 +280,207 @@ class Telegram:
         Raises:
             FileLostError: Telegram does not hand it out.
         """
+        if self._api is None:
+            raise FileLostError
+        return await self._api.file(file_ref)
+
+    # --- marks beside the conversation
+
+    async def acknowledge(self, body: dict[str, Any]) -> None:
+        """Take the waiting mark off a pressed button; one that was pressed late or twice is handled all the same."""
+        query, api = body.get("callback_query"), self._open_api
+        query_id = query.get("id") if isinstance(query, dict) else None
+        if api is None or not isinstance(query_id, str):
+            return
         try:
-            file = await self._bot().get_file(file_ref)
-            return bytes(await file.download_as_bytearray())
-        except BadRequest as error:
-            raise FileLostError(too_large="too big" in error.message.lower()) from error
-        except TelegramError as error:
-            raise FileLostError from error
+            async with self._in_flight:
+                await api.answer_tap(query_id)
+        except ConnectError as error:
+            log.info("telegram: tap not acknowledged: %s", error)
 
-    def _remember(self, our_id: int, shown: int | None) -> None:
-        if shown is not None and our_id:
-            self._shown[our_id] = shown
-            while len(self._shown) > _REMEMBERED:
-                del self._shown[next(iter(self._shown))]
-
-    def _build(self, token: str) -> _Application:
-        builder = (
-            ApplicationBuilder()
-            .token(token)
-            .base_url(self._config.base_url)
-            .base_file_url(self._config.base_file_url)
-            .connection_pool_size(8)
-            .pool_timeout(10)
-            .read_timeout(READ_TIMEOUT_S)
-            # With the library's single connection one torn poll can stop polling for good.
-            .get_updates_connection_pool_size(8)
-            .get_updates_pool_timeout(10)
-            .concurrent_updates(OneByOneInAChat())
-            # The library's updater gives up for good on one refused poll, and confirms what nobody has looked at.
-            .updater(None)
-            .job_queue(None)
-        )
-        application: _Application = builder.build()
-        application.add_handler(TypeHandler(Update, self._on_update))
-        application.add_error_handler(_log_failure)
-        return application
-
-    async def _connect(self, application: _Application) -> None:
-        """Check the token, leave webhook mode, register the commands, begin to handle; may be tried again."""
-        await application.initialize()
-        await application.bot.delete_webhook(drop_pending_updates=False)
+    async def show_working(self, chat_id: str) -> None:
+        """Show that we write; while much is being said, this is left out."""
+        api = self._open_api
+        if api is None or self._in_flight.locked():
+            return
         try:
-            await application.bot.set_my_commands(texts.COMMANDS)
-        except TelegramError as error:
-            log.warning("telegram: commands not registered: %s", _name(error))
-        await application.start()
-        log.info("telegram: started as bot %s", application.bot.id)
+            async with self._in_flight:
+                await api.show_typing(chat_id)
+        except ConnectError as error:
+            log.info("telegram: typing not shown: %s", error)
 
-    async def _poll(self, application: _Application, trouble: str) -> None:
-        """Fetch updates for ever; trouble is what has been logged already and goes on, so it is not said again."""
-        backoff_s = FIRST_BACKOFF_S
-        if trouble:
-            await asyncio.sleep(backoff_s)
-        while True:
+    async def answered(self, chat_id: str) -> None:
+        """Show a chat the commands of its role, if that has changed; asked again within ten minutes, do nothing."""
+        now, api = time.monotonic(), self._open_api
+        looked_at, shown = self._menus.pop(chat_id, (-MENU_EVERY_S, None))
+        is_due = api is not None and now - looked_at >= MENU_EVERY_S and not chat_id.startswith("-")
+        self._menus[chat_id] = (now if is_due else looked_at, shown)
+        if len(self._menus) > _MENUS_REMEMBERED:
+            del self._menus[next(iter(self._menus))]
+        if api is None or not is_due:
+            return
+        try:
+            wanted = await asyncio.to_thread(self._gateway.audience, self.name, chat_id, now=datetime.now(UTC))
+            if wanted is None or wanted is shown:
+                return
+            if wanted is not Audience.MEMBER:
+                await api.show_commands(COMMANDS[wanted], chat_id=chat_id)
+            elif shown is not None or now - self._forgotten_at >= FORGOTTEN_MENU_EVERY_S:
+                self._forgotten_at = now
+                await api.hide_commands(chat_id)
+            else:
+                return
+            self._menus[chat_id] = (now, wanted)
+        except Exception as error:
+            # A menu only decorates, and nobody waits here who could be told.
+            log.warning("telegram: the menu of a chat was not set: %s", type(error).__name__)
+
+    # --- what we say
+
+    async def say(self, chat_id: str, text: str) -> None:
+        """Send a fixed text that is kept nowhere.
+
+        Raises:
+            DeliveryError: it did not arrive, or may not have.
+        """
+        async with self._sending.of(chat_id):
+            await self._send(chat_id, as_plain(text), at_once=True)
+
+    async def deliver(
+        self,
+        chat_id: str,
+        message: StoredMessage,
+        *,
+        part: int = 0,
+        is_reply: bool = False,
+        replaces: str | None = None,
+    ) -> str | None:
+        """Send a message, its texts and then its files; return Telegram's id of the last part.
+
+        Where Telegram asks to wait before the first part of what nobody waits for, the caller waits.
+
+        Raises:
+            DeliveryError: a part did not arrive, or may not have; the parts before it did.
+        """
+        drawn, shown = render(message, self._web_address), None
+        async with self._sending.of(chat_id):
+            is_one = part == 0 and len(drawn) == 1 and not message.files
+            if replaces is not None and is_one and await self._replace(chat_id, replaces, drawn[0], at_once=is_reply):
+                return replaces
+            for number in range(part, len(drawn) + len(message.files)):
+                # What has begun to arrive is finished.
+                at_once, file = is_reply or number > 0, number - len(drawn) + 1
+                try:
+                    if file < 1:
+                        shown = await self._send(chat_id, drawn[number], at_once=at_once)
+                    else:
+                        shown = await self._send_file(chat_id, message.id, file, at_once=at_once) or shown
+                except DeliveryError as error:
+                    error.parts_sent = number - part
+                    raise
+        return shown
+
+    async def edit(self, chat_id: str, message: StoredMessage, shown_as: str | None) -> None:
+        """Say a message otherwise in its place, unless Telegram refuses."""
+        drawn = render(message, self._web_address)
+        if shown_as is None or not drawn:
+            return
+        async with self._sending.of(chat_id):
             try:
-                if not application.running:
-                    await self._connect(application)
-                updates = await application.bot.get_updates(
-                    offset=self._offset,
-                    timeout=POLL_TIMEOUT_S,
-                    allowed_updates=[Update.MESSAGE, Update.CALLBACK_QUERY],
-                )
-            except TelegramError as error:
-                if _explain(error) != trouble:
-                    trouble = _explain(error)
-                    log.warning("telegram: %s", trouble)
-                await asyncio.sleep(max(backoff_s, _retry_after_s(error)))
-                backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
-                continue
-            if trouble:
-                log.info("telegram: connected again")
-            backoff_s, trouble = FIRST_BACKOFF_S, ""
-            for update in updates:
-                await application.update_queue.put(update)
-                self._offset = update.update_id + 1
+                await self._replace(chat_id, shown_as, drawn[0], at_once=False)
+            except DeliveryError as error:
+                # What has become of it is said in a message of its own.
+                log.info("telegram: message %s not edited: %s", message.id, error)
 
-    async def _on_update(self, update: Update, _context: object) -> None:
-        if update.callback_query:
-            await self._answer(update.callback_query)
-        if update.effective_chat and update.effective_chat.type != ChatType.PRIVATE:
-            await self._ask_to_write_privately(update)
-            return
-        message = to_message(update, now=datetime.now(UTC))
-        if message is None:
-            return
-        _, received = await asyncio.gather(self._show_typing(message.chat_id), self._gateway.receive(message))
-        if received.is_repeat:
-            return
+    async def _send(self, chat_id: str, drawn: Drawn, *, at_once: bool) -> str:
+        """Send one Telegram message; return its id there."""
+        return await self._as_html_or_plain(chat_id, partial(self._started().send, chat_id, drawn), at_once=at_once)
+
+    async def _replace(self, chat_id: str, message_id: str, drawn: Drawn, *, at_once: bool) -> bool:
+        """Put a message in the place of another; return False where Telegram does not do it."""
+        replace = partial(self._started().replace, chat_id, message_id, drawn)
         try:
-            for reply in received.replies:
-                await self._deliver(message.chat_id, reply, is_reply=True)
-                await self._gateway.delivered(reply)
+            await self._as_html_or_plain(chat_id, replace, at_once=at_once)
+        except RefusedError as error:
+            if error.is_closed:
+                raise
+            if not error.is_unchanged:
+                log.info("telegram: a message was not replaced: %s", error)
+            return error.is_unchanged
         except DeliveryError as error:
-            # What would follow makes no sense without what failed.
-            log.warning("telegram: update %s not fully answered: %s", update.update_id, error)
+            # Done twice it is the same as done once.
+            error.maybe_delivered = False
+            raise
+        return True
 
-    async def _answer(self, query: CallbackQuery) -> None:
-        """Take the waiting mark off a tapped button; a tap that came late or again is handled all the same."""
+    async def _as_html_or_plain(self, chat_id: str, act: Callable[..., Awaitable[str]], *, at_once: bool) -> str:
         try:
-            await query.answer()
-        except TelegramError as error:
-            log.info("telegram: tap not acknowledged: %s", _name(error))
+            return await self._within_limits(chat_id, partial(act, as_html=True), at_once=at_once)
+        except RefusedError as error:
+            if not error.is_bad_html:
+                raise
+            log.error("telegram: our HTML was refused, sent as plain text")
+        return await self._within_limits(chat_id, partial(act, as_html=False), at_once=at_once)
 
-    async def _ask_to_write_privately(self, update: Update) -> None:
-        message = update.message
-        if message is None or self._application is None or not is_addressed(message, self._application.bot.username):
-            return
+    async def _send_file(self, chat_id: str, message_id: int, number: int, *, at_once: bool) -> str | None:
+        """Send a file of a message and return its id; one that is not for this chat any more is left out."""
+        send = partial(self._started().send_file, chat_id)
         try:
-            await self._send(str(message.chat.id), Drawn(texts.PLEASE_WRITE_PRIVATELY, texts.PLEASE_WRITE_PRIVATELY))
-        except DeliveryError as error:
-            log.warning("telegram: update %s not answered: %s", update.update_id, error)
-
-    async def _show_typing(self, chat_id: str) -> None:
-        if self._application is None:
-            return
-        try:
-            await self._application.bot.send_chat_action(
-                chat_id, ChatAction.TYPING, read_timeout=TYPING_TIMEOUT_S, pool_timeout=TYPING_TIMEOUT_S
+            made = await asyncio.to_thread(
+                self._gateway.file_of, self.name, chat_id, message_id, number, now=datetime.now(UTC)
             )
-        except TelegramError as error:
-            log.info("telegram: typing not shown: %s", _name(error))
+        except Exception as error:
+            log.error("telegram: file %d of message %d not made: %s", number, message_id, type(error).__name__)
+            raise DeliveryError(f"a file was not made: {type(error).__name__}", permanent=False) from error
+        if made is None:
+            return None
+        send = partial(send, made.name, made.content)
+        if made.media_type == "image/png":
+            try:
+                return await self._within_limits(chat_id, partial(send, as_photo=True), at_once=at_once)
+            except RefusedError as error:
+                if error.is_closed:
+                    raise
+                # A picture that is too tall or too wide still goes as a file.
+                log.info("telegram: a picture goes as a file: %s", error)
+        return await self._within_limits(chat_id, partial(send, as_photo=False), at_once=at_once)
 
-    async def _send(self, chat_id: str, part: Drawn, *, at_once: bool = True) -> int | None:
-        """Send one Telegram message; return its id there.
+    async def _within_limits(self, chat_id: str, act: Callable[[], Awaitable[_T]], *, at_once: bool) -> _T:
+        """Do something in a chat, few things at a time; where Telegram asks us to wait, do it after that.
 
         Args:
-            at_once: somebody waits for it: broadcasts yield, and where Telegram asks to wait it goes right after.
+            at_once: somebody waits for it: broadcasts yield. Else the caller does the waiting.
+        Raises:
+            DeliveryError: it was not done, or may not have been.
         """
-        bot = self._bot()
-        rows = [[InlineKeyboardButton(label, callback_data=data)] for label, data in part.buttons]
-        as_html = True
         while True:
             if at_once:
                 self._pace.reply(chat_id, time.monotonic())
             try:
-                sent = await bot.send_message(
-                    chat_id,
-                    part.html if as_html else part.plain,
-                    parse_mode=ParseMode.HTML if as_html else None,
-                    reply_markup=InlineKeyboardMarkup(rows) if rows else None,
-                    link_preview_options=LinkPreviewOptions(is_disabled=True),
-                )
-            except RetryAfter as error:
-                seconds = _retry_after_s(error)
-                self._pace.halt(time.monotonic() + seconds)
-                if not at_once:
-                    raise _asked_to_wait(seconds) from error
-                await self._wait_out(seconds)
-            except BadRequest as error:
-                # The library capitalises the first letter of what Telegram says.
-                reason = error.message.lower()
-                if "message is not modified" in reason:
-                    return None
-                if not as_html or "can't parse entities" not in reason:
-                    raise DeliveryError(f"telegram refused the message: {reason}", permanent=True) from error
-                log.error("telegram: our HTML was refused, sent as plain text")
-                as_html = False
-            except TelegramError as error:
-                raise _undelivered(error) from error
-            else:
-                return int(sent.message_id)
+                async with self._in_flight:
+                    # It may have waited for its turn while the channel closed.
+                    self._started()
+                    return await act()
+            except DeliveryError as error:
+                wait_s = error.retry_after_s
+                if wait_s is None:
+                    raise
+                now = time.monotonic()
+                self._pace.halt(now + wait_s, chat_id, now)
+                if not at_once or wait_s > LONGEST_FLOOD_WAIT_S or not await self._wait_out(wait_s):
+                    raise
 
-    async def _send_file(self, chat_id: str, message_id: int, number: int) -> None:
-        """Send a file of a message; one that is not for this chat any more is left out."""
-        bot = self._bot()
-        made = await asyncio.to_thread(
-            self._gateway.file_of, self.name, chat_id, message_id, number, now=datetime.now(UTC)
-        )
-        while made is not None:
-            try:
-                await bot.send_document(chat_id, made.content, filename=made.name)
-            except RetryAfter as error:
-                await self._wait_out(_retry_after_s(error))
-            except TelegramError as error:
-                raise _undelivered(error) from error
-            else:
-                return
+    async def _wait_out(self, seconds: float) -> bool:
+        """Wait as long as Telegram asked for; return False where we close before."""
+        log.info("telegram: asked to wait %s s", seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return True
+        return False
 
-    def _bot(self) -> Any:
-        if self._application is None:
-            raise DeliveryError("telegram is not started", permanent=False)
-        return self._application.bot
-
-    async def _wait_out(self, seconds: float) -> None:
-        """Wait as long as Telegram asked for, unless that is too long or we are closing.
-
-        Raises:
-            DeliveryError: the waiting was not done.
-        """
-        if seconds <= LONGEST_FLOOD_WAIT_S:
-            log.info("telegram: asked to wait %s s", seconds)
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._stopping.wait()
-            except TimeoutError:
-                return
-        raise _asked_to_wait(seconds)
-
-
-def _quieten_libraries() -> None:
-    # httpx logs URLs, which hold the token; the library's own logs hold whole updates, and its request logger
-    # quotes every answer it cannot read.
-    for name, level in (("httpx", logging.WARNING), ("httpcore", logging.WARNING), ("telegram", logging.WARNING)):
-        logging.getLogger(name).setLevel(level)
-    logging.getLogger("telegram.request").setLevel(logging.CRITICAL)
-
-
-async def _log_failure(update: object, context: Any) -> None:
-    """Log where handling failed; never the exception's words, which may be what people wrote."""
-    error: BaseException = context.error
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
-    log.error("telegram: update %s failed: %s at %s", getattr(update, "update_id", None), type(error).__name__, where)
-
-
-def _explain(error: TelegramError) -> str:
-    """Return in one line, without the token, why we are not connected and what to do."""
-    if isinstance(error, (InvalidToken, Forbidden)):
-        return f"{TOKEN_SETTING} was refused by Telegram: copy the token again from @BotFather and restart"
-    if isinstance(error, Conflict):
-        return "another program polls with the same token: stop it; trying again until then"
-    return f"Telegram cannot be reached ({_name(error)}); trying again until it can"
-
-
-def _name(error: TelegramError) -> str:
-    # Network errors may quote the URL and with it the token, so only their kind is told.
-    return type(error.__cause__ or error).__name__
-
-
-def _retry_after_s(error: TelegramError) -> float:
-    if not isinstance(error, RetryAfter):
-        return 0.0
-    wait = error.retry_after
-    return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+    def _started(self) -> Api:
+        if (api := self._open_api) is None:
+            raise DeliveryError("telegram is not started, or is closing", permanent=False)
+        return api

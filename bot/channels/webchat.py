@@ -2,18 +2,14 @@
 
 import asyncio
 import logging
-import os
 import re
-import socket
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.datastructures import MutableHeaders
@@ -25,7 +21,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.channels.base import ChannelError, FileLostError
+from bot.channels.base import FileLostError
+from bot.channels.mini_app import mini_app_routes
 from bot.channels.web_requests import (
     LARGEST_ID,
     UNKEEPABLE,
@@ -44,6 +41,8 @@ from bot.channels.web_requests import (
 from bot.channels.webpages import page_routes
 from bot.config import WebConfig
 from bot.gateway import Gateway
+from bot.health import look
+from bot.serving import WebServer
 from handlers import texts
 from handlers.feedback import is_answer
 from handlers.files import File
@@ -74,11 +73,20 @@ class WebChat:
 
     name = "web"
 
-    def __init__(self, config: WebConfig, gateway: Gateway, store: Store, *, thumbs: bool = True) -> None:
+    def __init__(
+        self,
+        config: WebConfig,
+        gateway: Gateway,
+        store: Store,
+        *,
+        thumbs: bool = True,
+        telegram_token: str | None = None,
+    ) -> None:
         """Take the gateway and the store that it writes to.
 
         Args:
             thumbs: under an answer stand two small buttons to say whether it is of use.
+            telegram_token: of the bot within which our pages may open; None where there is none.
         """
         self._config = config
         self._gateway = gateway
@@ -88,9 +96,6 @@ class WebChat:
             self._page = self._page.replace("<body>", '<body data-thumbs="off">')
         # Files that were sent, until they are fetched; gone when the program ends.
         self._spool: tempfile.TemporaryDirectory[str] | None = None
-        self._server: _Server | None = None
-        self._serving: asyncio.Task[None] | None = None
-        self._port = config.port
         pages = Starlette(
             routes=[
                 Route("/", self._show_page),
@@ -98,19 +103,24 @@ class WebChat:
                 Route("/api/history", self._show_history),
                 Route("/api/files", self._post_file, methods=["POST"]),
                 Route("/api/files/{message_id:int}/{number:int}", self._show_file),
-                Route("/health", _health),
+                Route("/health", self._show_health),
                 *page_routes(gateway, secure_cookies=config.secure_cookies),
+                *mini_app_routes(gateway, telegram_token, secure_cookies=config.secure_cookies),
+                *mini_app_routes(gateway, telegram_token, secure_cookies=config.secure_cookies),
             ],
             middleware=[Middleware(GZipMiddleware)],
             exception_handlers={Refusal: refuse, HTTPException: refuse, Exception: _apologize},
         )
         # Around everything: Starlette's own middleware would leave the answer to a failure without headers.
         self.app: ASGIApp = _SafeHeaders(pages, policy=content_security_policy(self._page))
+        self._server = WebServer(
+            self.app, config.host, config.port, what="web chat", setting="web", keep_alive_s=KEEP_ALIVE_S
+        )
 
     @property
     def port(self) -> int:
         """The port that is listened on; before the start, the one asked for."""
-        return self._port
+        return self._server.port
 
     async def start(self) -> None:
         """Listen on web.host and web.port; port 0 takes a free one.
@@ -118,46 +128,33 @@ class WebChat:
         Raises:
             ChannelError: the address cannot be used.
         """
-        listener = await asyncio.to_thread(_listen, self._config.host, self._config.port)
-        self._port = listener.getsockname()[1]
-        settings = uvicorn.Config(
-            self.app,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=LAST_ANSWERS_S,
-        )
-        server = _Server(settings)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
-        self._server, self._serving = server, serving
-        log.info("web chat: open http://%s:%d", self._config.host, self._port)
+        await self._server.start(last_answers_s=LAST_ANSWERS_S)
+        log.info("web chat: open http://%s:%d", self._config.host, self.port)
 
     async def wait(self) -> None:
         """Return when the server has ended."""
-        if self._serving is not None:
-            await asyncio.shield(self._serving)
+        await self._server.wait()
 
     async def stop(self) -> None:
         """Take no new connections, answer what is under way, close; a second call changes nothing."""
-        if self._server is not None and self._serving is not None:
-            self._server.should_exit = True
-            await asyncio.wait({self._serving})
+        await self._server.stop()
 
-    async def deliver(self, chat_id: str, message: StoredMessage) -> None:
+    async def deliver(
+        self,
+        chat_id: str,
+        message: StoredMessage,
+        *,
+        part: int = 0,
+        is_reply: bool = False,
+        replaces: str | None = None,
+    ) -> str | None:
         """Leave the message where the page will find it: it is stored, so nothing is sent.
 
         An open page looks at the history every 20 seconds while it can be seen, and when it comes into view again;
         someone who has closed it reads the message at the next visit. There is no push and no receipt.
         """
 
-    async def edit(self, chat_id: str, message: StoredMessage) -> None:
+    async def edit(self, chat_id: str, message: StoredMessage, shown_as: str | None) -> None:
         """Leave it where the page will find it: what was said otherwise is stored already."""
 
     async def fetch(self, file_ref: str) -> bytes:
@@ -175,6 +172,14 @@ class WebChat:
         except OSError as error:
             raise FileLostError from error
         return content
+
+    async def _show_health(self, _request: Request) -> Response:
+        found = await asyncio.to_thread(self._health)
+        return JSONResponse(found, status_code=200 if found["ok"] else 503)
+
+    def _health(self) -> dict[str, Any]:
+        with self._store.transaction() as transaction:
+            return look(transaction.inbox, transaction.replies, now=datetime.now(UTC)).as_json()
 
     async def _show_page(self, request: Request) -> Response:
         response = HTMLResponse(self._page)
@@ -278,14 +283,6 @@ class WebChat:
         set_cookie(response, token, secure=self._config.secure_cookies)
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn as a guest: signals belong to the program that runs it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class _SafeHeaders:
     """Puts on every answer the headers that keep a page from doing more than ours does."""
 
@@ -312,30 +309,6 @@ class _SafeHeaders:
             await send(message)
 
         await self._app(scope, receive, send_safely)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens already, so that nobody can take the port between this and serving."""
-    listener = None
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        # "localhost" names two addresses; people type the older one.
-        family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        listener = socket.socket(family, kind, protocol)
-        if os.name == "posix":  # elsewhere this option lets two programs share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()
-        listener.setblocking(False)
-    except (OSError, UnicodeError) as error:
-        if listener is not None:
-            listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise ChannelError(
-            f"web chat cannot listen on {host} port {port}: {reason}: "
-            "set web.port (TUSOI_WEB__PORT) to a free port and web.host to an address of this machine"
-        ) from error
-    return listener
 
 
 def _to_message(content: object, *, chat_id: str, now: datetime) -> IncomingMessage:
@@ -369,10 +342,6 @@ def _to_json(message: StoredMessage) -> dict[str, Any]:
         "links": [{"label": label, "url": url} for label, url in links_beside(message.buttons)],
         "created_at": message.created_at.isoformat(),
     }
-
-
-async def _health(_request: Request) -> Response:
-    return JSONResponse({"ok": True})
 
 
 async def _apologize(_request: Request, _error: Exception) -> Response:

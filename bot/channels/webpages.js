@@ -100,6 +100,11 @@ find("smaller").addEventListener("click", () => resize(-1, true));
 find("larger").addEventListener("click", () => resize(1, true));
 resize(0, false);
 
+// ---- opened within Telegram: what it puts behind the address proves who opened the page, and is taken out at once ----
+
+const telegramProof = new URLSearchParams(location.hash.slice(1)).get("tgWebAppData") || "";
+if (telegramProof) history.replaceState(history.state, "", location.pathname + location.search);
+
 // ---- the code on the slip: taken out of the address at once, used by a press alone ----
 
 let slipCode = new URLSearchParams(location.search).get("code") || "";
@@ -111,11 +116,12 @@ slipCode = /^[A-Za-z0-9-]{8,9}$/.test(slipCode) ? slipCode.toUpperCase() : "";
 const queue = [];
 let isSending = false, failures = 0, pause = 0, wake = null;
 
-async function post(command) {
+const post = (command) => postTo("/api/pages/" + PAGE, command);
+async function postTo(address, command) {
   const controller = new AbortController();
   const limit = setTimeout(() => controller.abort(), ANSWER_MS);
   try {
-    const response = await fetch("/api/pages/" + PAGE, {
+    const response = await fetch(address, {
       method: "POST", credentials: "same-origin", signal: controller.signal,
       headers: { "Content-Type": "application/json" }, body: JSON.stringify(command),
     });
@@ -183,6 +189,29 @@ window.addEventListener("beforeunload", (event) => {
   event.preventDefault();
   event.returnValue = "";
 });
+
+/** Goes on once the server knows who has opened the page; where it does not take the proof, `refused` gets why. */
+async function proveWho(goOn, refused) {
+  let tries = 0;
+  while (telegramProof) {
+    const answer = await postTo("/api/telegram", { init_data: telegramProof });
+    if (answer.status === 200) break;
+    if (answer.status >= 400 && answer.status < 500) {
+      showSaved("");
+      return refused((answer.content || {}).error || SHARED.refused);
+    }
+    showSaved(SHARED.notOpened, true);
+    await new Promise((resolve) => {
+      wake = resolve;
+      pause = setTimeout(resolve, WAITS_MS[Math.min(tries, WAITS_MS.length - 1)]);
+    });
+    clearTimeout(pause);
+    wake = null;
+    tries += 1;
+  }
+  showSaved("");
+  return goOn();
+}
 
 /** Shows a sentence of the server on top of the screen. */
 function complain(words) {

@@ -15,6 +15,7 @@ from assessment.access import (
     may_see,
     sum_totals,
     totals,
+    totals_again,
     visible_items,
 )
 from assessment.model import ItemAnswer, Response, Role
@@ -32,12 +33,13 @@ status             own         own_cell    own_cell    -              -         
 counts             -           own_cell    own_cell    cells_below    cells_below    -
 totals             -           -           own_cell    cells_below    -              -
 roster             -           own_cell    own_cell    -              -              anywhere
-codes              -           -           own_cell    -              -              -
+codes              own         -           own_cell    -              -              -
 paper              -           own_cell    -           -              -              -
 own_readers        own         -           -           -              -              -
 audit              -           -           -           -              cells_below    anywhere
 checklists         -           -           -           -              -              anywhere
 documents          -           -           -           -              -              anywhere
+mailbox            -           -           -           -              -              anywhere
 rounds             -           -           own_cell    -              -              -
 gaps               -           -           -           anywhere       -              anywhere
 approved           -           -           -           anywhere       -              -
@@ -195,6 +197,26 @@ def test_one_who_erased_is_not_isolated_by_the_difference_of_two_totals() -> Non
     before = responses(SOME, SOME, OTHER, SOME, SOME, OTHER)
     assert totals(before, shown_before=6) != {}
     assert totals([*before[:5], erased], shown_before=6) == {}
+
+
+def test_one_who_erased_and_one_who_came_are_not_told_by_totals_of_as_many() -> None:
+    five = responses(SOME, SOME, OTHER, SOME, SOME)
+    swapped = [a_response(member_id=1, answers={}), *five[1:], a_response(member_id=6, answers=OTHER)]
+    assert totals(swapped, shown_before=5, counted_before={1, 2, 3, 4, 5}) == {}
+    assert totals(five, shown_before=5, counted_before={1, 2, 3, 4, 5}) == totals(five)
+    ten = responses(*[SOME, OTHER] * 5)
+    assert totals(ten, shown_before=5, counted_before={1, 2, 3, 4, 5}) == totals(ten)
+    assert totals(ten, shown_before=6, counted_before={1, 2, 3, 4, 5, 99}) == {}
+
+
+def test_totals_that_were_shown_may_be_shown_again_of_the_very_same_responses() -> None:
+    five = responses(SOME, SOME, OTHER, SOME, SOME)
+    later = [*five, a_response(member_id=6, answers=OTHER)]
+    assert totals_again(later, {1, 2, 3, 4, 5}) == totals(five)
+    erased = [a_response(member_id=1, answers={}), *later[1:]]
+    assert totals_again(erased, {1, 2, 3, 4, 5}) == {}
+    assert totals_again(later, {1, 2, 3, 4}) == {}
+    assert totals_again(later, {1, 2, 3, 4, 7}) == {}
 
 
 def test_small_cell_stays_out_of_the_sum_of_its_organization() -> None:

@@ -1,5 +1,5 @@
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ NAMES = [
     "keys",
     "audit",
     "tokens",
+    "messages",
     "disk",
     "clock",
 ]
@@ -101,7 +102,7 @@ def test_an_index_of_other_documents_is_not_well_and_says_what_to_do(tmp_path: P
 
 def test_a_database_that_is_none_is_not_well(tmp_path: Path) -> None:
     (tmp_path / "tu-soi.db").write_text("Kính gửi chi bộ.\n" * 100, encoding="utf-8")
-    assert unwell(findings(a_config(tmp_path))) == ["database", "checklists", "keys", "audit"]
+    assert unwell(findings(a_config(tmp_path))) == ["database", "checklists", "keys", "audit", "messages"]
 
 
 def test_an_unreachable_postgresql_is_not_well_and_its_password_does_not_show(tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_key_file_that_others_can_read_is_not_well(tmp_path: Path) -> None:
     open_store(config)
     config.key_file.chmod(0o644)
     found = findings(config)
-    assert unwell(found) == ["keys", "audit"]
+    assert unwell(found) == ["keys", "audit", "messages"]
     assert "chmod 600" in found["keys"].detail
 
 
@@ -234,3 +235,25 @@ def test_checklist_that_an_admin_confirmed_waits_for_nobody(tmp_path: Path) -> N
     with open_store(config).transaction() as transaction:
         transaction.checklists.confirm("207-qd-tw-2026", 1, by="chat:1", on=NOW.date())
     assert findings(config)["checklists"].detail == "2 versions, 0 to be confirmed by an admin"
+
+
+def test_what_was_put_aside_and_what_waits_too_long_is_not_well(tmp_path: Path) -> None:
+    config = a_config(tmp_path)
+    store, then = open_store(config), datetime.now(UTC)
+    with store.transaction() as transaction:
+        transaction.inbox.put("telegram", [("u1", "7", "{}"), ("u2", "8", "{}")], now=then)
+        first, _ = transaction.inbox.claim("w", ["telegram"], now=then)
+    found = findings(config)["messages"]
+    assert found.ok
+    assert found.detail.startswith("oldest update not handled: 0 s, oldest reply not sent: none")
+    with store.transaction() as transaction:
+        transaction.inbox.failed(first.id, "w", "KeyError 1F2E", now=then, again_at=then, most_attempts=1)
+    found = findings(config)["messages"]
+    assert not found.ok
+    assert "1 updates put aside: an admin writes 'tin lỗi' to the bot" in found.detail
+    with store.transaction() as transaction:
+        transaction.inbox.give_up(now=then)
+        transaction.inbox.put("telegram", [("u3", "9", "{}")], now=then - timedelta(minutes=6))
+    found = findings(config)["messages"]
+    assert not found.ok
+    assert "oldest update not handled: 36" in found.detail

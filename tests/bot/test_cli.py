@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
 
 from bot.__main__ import main
+from tests.programs import Programs
 
 PROJECT = Path(__file__).parent.parent.parent
 DOCUMENTS = PROJECT / "knowledge" / "documents"
@@ -38,6 +39,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
 def bot(
     *arguments: str, data_dir: Path, stdin: str | bytes = b"", locale: dict[str, str] | None = None, **settings: str
 ) -> subprocess.CompletedProcess[bytes]:
+    """Run a fresh interpreter; where its start is not what is looked at, a started one does the same sooner."""
     return subprocess.run(
         [sys.executable, "-m", "bot", *arguments],
         input=stdin.encode() if isinstance(stdin, str) else stdin,
@@ -61,6 +63,20 @@ def complaint(finished: subprocess.CompletedProcess[bytes], *, status: int = 1) 
     assert "Traceback" not in errors
     [line] = [line for line in errors.splitlines() if line.startswith("tu-soi: ")]
     return line
+
+
+class Run(Protocol):
+    def __call__(self, *arguments: str, data_dir: Path, **settings: str) -> subprocess.CompletedProcess[bytes]: ...
+
+
+@pytest.fixture
+def run(started: Programs) -> Run:
+    """Run `python -m bot …` in a process that has loaded everything before."""
+
+    def run(*arguments: str, data_dir: Path, **settings: str) -> subprocess.CompletedProcess[bytes]:
+        return started.run(*arguments, environment=environment(data_dir, **settings))
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +138,7 @@ _ASK_AND_TELL_MODULES = """
 import sys
 import bot.app
 from bot.__main__ import main
+from tests.programs import Programs
 status = main(["ask", "--json", "-k", "2", "--no-curated", "mục 2.2 nói gì"])
 print(*sorted(sys.modules.keys() & {"torch", "sentence_transformers", "transformers", "telegram"}), file=sys.stderr)
 sys.exit(status)
@@ -162,20 +179,20 @@ def test_output_is_utf8_whatever_the_locale(data_dir: Path) -> None:
 # --- check, documents, reload -------------------------------------------------------------------------------------
 
 
-def test_check_on_a_fresh_folder_is_well_and_on_broken_documents_is_not(tmp_path: Path) -> None:
-    well = bot("check", "--json", data_dir=tmp_path / "data")
+def test_check_on_a_fresh_folder_is_well_and_on_broken_documents_is_not(tmp_path: Path, run: Run) -> None:
+    well = run("check", "--json", data_dir=tmp_path / "data")
     assert well.returncode == 0
     assert well.stderr == b""
     findings = lines_of(well)
     assert {"configuration", "database", "index", "model", "tokens", "clock", "disk"} <= {f["check"] for f in findings}
     assert [finding for finding in findings if finding["ok"] is not True or not finding["detail"]] == []
-    unwell = bot("check", "--json", data_dir=tmp_path / "data", DOCUMENTS__FOLDER=str(tmp_path / "nowhere"))
+    unwell = run("check", "--json", data_dir=tmp_path / "data", DOCUMENTS__FOLDER=str(tmp_path / "nowhere"))
     assert unwell.returncode == 1
     assert [f["check"] for f in lines_of(unwell) if not f["ok"]] == ["documents", "index", "checklists"]
 
 
-def test_documents_are_listed_each_once(tmp_path: Path) -> None:
-    finished = bot("documents", "--json", data_dir=tmp_path)
+def test_documents_are_listed_each_once(tmp_path: Path, run: Run) -> None:
+    finished = run("documents", "--json", data_dir=tmp_path)
     assert finished.returncode == 0
     documents = {document["id"]: document for document in lines_of(finished)}
     assert documents.keys() == {path.stem for path in DOCUMENTS.iterdir()}
@@ -190,8 +207,8 @@ def test_documents_are_listed_each_once(tmp_path: Path) -> None:
     assert all(re.fullmatch(r"[0-9a-f]{64}", document["sha256"]) for document in documents.values())
 
 
-def test_reload_counts_what_it_found_and_leaves_an_index_behind(tmp_path: Path) -> None:
-    finished = bot("reload", "--json", data_dir=tmp_path)
+def test_reload_counts_what_it_found_and_leaves_an_index_behind(tmp_path: Path, run: Run) -> None:
+    finished = run("reload", "--json", data_dir=tmp_path)
     assert finished.returncode == 0
     [counts] = lines_of(finished)
     assert counts["documents"] == len({path.stem for path in DOCUMENTS.iterdir()})
@@ -215,35 +232,35 @@ def test_wrong_arguments_end_with_2_and_say_so(arguments: list[str], capsys: pyt
     assert "error: " in printed.err.splitlines()[-1]
 
 
-def test_a_document_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+def test_a_document_that_is_not_utf8_is_named(tmp_path: Path, run: Run) -> None:
     folder = tmp_path / "documents"
     shutil.copytree(DOCUMENTS, folder)
     (folder / "217-qd-tw-2013.md").write_bytes("---\ntitle: Quyết định".encode("utf-16"))
-    said = complaint(bot("ask", "--json", "x", data_dir=tmp_path / "data", DOCUMENTS__FOLDER=str(folder)))
+    said = complaint(run("ask", "--json", "x", data_dir=tmp_path / "data", DOCUMENTS__FOLDER=str(folder)))
     assert str(folder / "217-qd-tw-2013.md") in said
     assert "UTF-8" in said
 
 
 @pytest.mark.parametrize("command", ["ask", "run"])
-def test_a_data_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path, command: str) -> None:
+def test_a_data_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path, command: str, run: Run) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     arguments = ["ask", "x"] if command == "ask" else ["run"]
-    said = complaint(bot(*arguments, data_dir=tmp_path / "file" / "data", WEB__PORT="0"))
+    said = complaint(run(*arguments, data_dir=tmp_path / "file" / "data", WEB__PORT="0"))
     assert str(tmp_path / "file") in said
 
 
-def test_a_port_in_use_is_named(data_dir: Path) -> None:
+def test_a_port_in_use_is_named(data_dir: Path, run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = complaint(bot("run", data_dir=data_dir, WEB__PORT=str(port)))
+        said = complaint(run("run", data_dir=data_dir, WEB__PORT=str(port)))
     assert f"port {port}" in said
     assert "TUSOI_WEB__PORT" in said
 
 
-def test_a_token_of_a_wrong_form_is_refused_unseen_and_nothing_is_left_listening(data_dir: Path) -> None:
+def test_a_token_of_a_wrong_form_is_refused_unseen_and_nothing_is_left_listening(data_dir: Path, run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    finished = bot("run", data_dir=data_dir, WEB__PORT=str(port), TELEGRAM__TOKEN="12345 geheim")
+    finished = run("run", data_dir=data_dir, WEB__PORT=str(port), TELEGRAM__TOKEN="12345 geheim")
     assert "TUSOI_TELEGRAM__TOKEN" in complaint(finished)
     assert b"geheim" not in finished.stderr
     with socket.socket() as probe:
@@ -255,7 +272,11 @@ def test_a_token_of_a_wrong_form_is_refused_unseen_and_nothing_is_left_listening
 
 @pytest.mark.parametrize("damage", ["another encoder", "cut short"])
 def test_an_index_that_does_not_fit_is_built_again_and_answers_as_before(
-    tmp_path: Path, data_dir: Path, asked: subprocess.CompletedProcess[bytes], damage: str
+    tmp_path: Path,
+    data_dir: Path,
+    asked: subprocess.CompletedProcess[bytes],
+    damage: str,
+    run: Run,
 ) -> None:
     index = tmp_path / "index"
     shutil.copytree(data_dir / "index", index)
@@ -266,7 +287,7 @@ def test_an_index_that_does_not_fit_is_built_again_and_answers_as_before(
         (index / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     else:
         (index / "vectors.faiss").write_bytes(vectors[: len(vectors) // 2])
-    finished = bot("ask", "--json", QUESTIONS[0], data_dir=tmp_path)
+    finished = run("ask", "--json", QUESTIONS[0], data_dir=tmp_path)
     [answer], before = lines_of(finished), lines_of(asked)[0]
     assert (answer["text"], answer["hits"]) == (before["text"], before["hits"])
     [line] = finished.stderr.decode().splitlines()
@@ -295,7 +316,7 @@ def test_sigterm_ends_the_web_chat_with_0_even_with_a_page_open(data_dir: Path) 
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as page:
             for _ in range(300):
                 try:
-                    assert page.get("/health").json() == {"ok": True}
+                    assert page.get("/health").json()["ok"] is True
                     break
                 except httpx.TransportError:
                     time.sleep(0.05)
@@ -317,10 +338,10 @@ def test_sigterm_ends_the_web_chat_with_0_even_with_a_page_open(data_dir: Path) 
 # --- roster -------------------------------------------------------------------------------------------------------
 
 
-def test_roster_is_imported_row_by_row_and_again_without_change(tmp_path: Path) -> None:
+def test_roster_is_imported_row_by_row_and_again_without_change(tmp_path: Path, run: Run) -> None:
     table = tmp_path / "danh-sach.csv"
     table.write_text("Họ và tên,Chi bộ,Vai trò\nTrần Thị Bình,Chi bộ 3,bí thư\nNguyễn Văn An,Chi bộ 3,\n", "utf-8")
-    first = bot("roster", "import", str(table), "--json", data_dir=tmp_path / "data")
+    first = run("roster", "import", str(table), "--json", data_dir=tmp_path / "data")
     assert first.returncode == 0
     rows = lines_of(first)
     assert [(row["row"], row["role"], row["result"]) for row in rows] == [
@@ -328,13 +349,13 @@ def test_roster_is_imported_row_by_row_and_again_without_change(tmp_path: Path) 
         (3, "member", "added"),
     ]
     assert all(re.fullmatch(r"[A-Z2-9]{8}", row["code"]) for row in rows)
-    again = lines_of(bot("roster", "import", str(table), "--json", data_dir=tmp_path / "data"))
+    again = lines_of(run("roster", "import", str(table), "--json", data_dir=tmp_path / "data"))
     assert {(row["result"], row["code"]) for row in again} == {("unchanged", None)}
 
 
-def test_roster_that_is_none_ends_with_a_line_that_says_what_to_do(tmp_path: Path) -> None:
+def test_roster_that_is_none_ends_with_a_line_that_says_what_to_do(tmp_path: Path, run: Run) -> None:
     table = tmp_path / "anh.xlsx"
     table.write_bytes(b"\x89PNG")
-    said = complaint(bot("roster", "import", str(table), data_dir=tmp_path / "data"))
+    said = complaint(run("roster", "import", str(table), data_dir=tmp_path / "data"))
     assert said.startswith("tu-soi: anh.xlsx: ")
     assert not (tmp_path / "data").exists()

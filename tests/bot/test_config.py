@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from bot.__main__ import main
-from bot.config import Config, ConfigError, load_config
+from bot.config import SECRETS, Config, ConfigError, load_config
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -54,7 +54,8 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
 def test_the_file_in_the_repository_spells_out_the_defaults_and_every_key_but_secrets() -> None:
     written = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
     defaults = Config().model_dump(mode="json")
-    del defaults["telegram"]["token"], defaults["secrets"]["keys"]
+    for section, key in SECRETS:
+        del defaults[section][key]
     assert Config.model_validate(written) == Config()
     assert keys_of(written) == keys_of(defaults)
 
@@ -286,3 +287,56 @@ def test_keys_come_from_the_environment_alone_and_are_not_shown(tmp_path: Path) 
     assert "geheim" not in repr(config)
     with pytest.raises(ConfigError, match=r"secrets\.keys is a secret: set TUSOI_SECRETS__KEYS"):
         load_config(a_file(tmp_path, "secrets:\n  keys: k1 geheim\n"), {})
+
+
+# --- Zalo ---------------------------------------------------------------------------------------------------------
+
+OA_SECRETS = {
+    "TUSOI_ZALO_OA__APP_SECRET": "geheim-a",
+    "TUSOI_ZALO_OA__REFRESH_TOKEN": "geheim-b",
+    "TUSOI_ZALO_OA__OA_SECRET_KEY": "12345678",
+}
+
+
+def test_the_official_account_is_on_with_its_app_and_all_its_secrets_and_shows_none(tmp_path: Path) -> None:
+    path = a_file(tmp_path, "zalo_oa: {app_id: 2553928453557884079}")
+    config = load_config(path, OA_SECRETS)
+    assert config.zalo_oa.is_on
+    assert config.zalo_oa.app_id == "2553928453557884079"
+    assert "geheim" not in repr(config)
+    assert not load_config(path, {}).zalo_oa.is_on
+    assert not load_config(a_file(tmp_path, ""), OA_SECRETS).zalo_oa.is_on
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["zalo.token", "zalo.webhook_secret", "zalo_oa.app_secret", "zalo_oa.refresh_token", "zalo_oa.oa_secret_key"],
+)
+def test_secrets_of_zalo_do_not_stand_in_the_file(tmp_path: Path, secret: str) -> None:
+    section, key = secret.split(".")
+    message = refusal(a_file(tmp_path, f"{section}: {{{key}: geheim-geheim}}"))
+    assert f"set TUSOI_{section.upper()}__{key.upper()} in the environment" in message
+    assert "geheim" not in message
+
+
+@pytest.mark.parametrize("given", ["geheim", "geheim geheim", "geheim-đồng-chí", "geheim-" * 40])
+def test_a_secret_that_zalo_would_refuse_is_refused_and_not_shown(tmp_path: Path, given: str) -> None:
+    message = refusal(a_file(tmp_path, ""), {"TUSOI_ZALO__WEBHOOK_SECRET": given})
+    assert "TUSOI_ZALO__WEBHOOK_SECRET: 'zalo.webhook_secret'" in message
+    assert "8 to 256" in message
+    assert "geheim" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ("zalo: {webhook: 'http://tusoi.example.vn/zalo'}", "zalo.webhook"),
+        ("zalo: {webhook: 'https://tusoi.example.vn/zalo?x=1'}", "zalo.webhook"),
+        ("zalo: {webhook: 'https://user:word@tusoi.example.vn/zalo'}", "zalo.webhook"),
+        ("zalo_oa: {app_id: tu-soi}", "zalo_oa.app_id"),
+        ("zalo_oa: {paid: 'yes please'}", "zalo_oa.paid"),
+        ("zalo_oa: {path: zalo-oa}", "zalo_oa.path"),
+    ],
+)
+def test_a_wrong_setting_of_zalo_is_named(tmp_path: Path, content: str, key: str) -> None:
+    assert f"'{key}'" in refusal(a_file(tmp_path, content))

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from storage.rounds import StoredAnswer
 from storage.sealed import SealedKind
 from storage.store import Store
 from storage.vault import VaultError
+from tests.programs import Programs
 from tests.storage.builders import a_cell, a_round_of, some_members
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -85,26 +85,37 @@ def keep_only(config: Config, key_id: str) -> None:
     config.key_file.write_text("\n".join(line for line in lines if line.startswith(key_id)) + "\n", encoding="ascii")
 
 
-def run_keys(config: Config, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bot", "keys", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=PROJECT,
-        env={**os.environ, "TUSOI_DATA_DIR": str(config.data_dir)},
-        timeout=180,
-        check=False,
-    )
+def environment(config: Config) -> dict[str, str]:
+    return {**os.environ, "TUSOI_DATA_DIR": str(config.data_dir)}
+
+
+class Keys:
+    """`python -m bot keys …` of a data folder."""
+
+    def __init__(self, started: Programs, config: Config) -> None:
+        self._started, self._config = started, config
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return self._started.run("keys", *arguments, environment=environment(self._config))
+
+
+@pytest.fixture
+def keys(started: Programs, config: Config) -> Keys:
+    return Keys(started, config)
+
+
+def said_by(finished: subprocess.CompletedProcess[bytes]) -> str:
+    return finished.stdout.decode()
 
 
 # --- what is shown -----------------------------------------------------------------------------------------------
 
 
-def test_keys_are_shown_by_what_they_have_sealed_and_never_themselves(config: Config) -> None:
+def test_keys_are_shown_by_what_they_have_sealed_and_never_themselves(config: Config, keys: Keys) -> None:
     [key] = ring_of(config)
     secret = config.key_file.read_text(encoding="ascii").split()[1]
-    said, as_json = run_keys(config), run_keys(config, "--json")
-    assert f"{key} (current): 1 audit, 57 answers, 57 messages, 57 buttons" in said.stdout
+    said, as_json = keys(), keys("--json")
+    assert f"{key} (current): 1 audit, 57 answers, 57 messages, 57 buttons" in said_by(said)
     assert json.loads(as_json.stdout) == {
         "key": key,
         "current": True,
@@ -116,32 +127,32 @@ def test_keys_are_shown_by_what_they_have_sealed_and_never_themselves(config: Co
     }
     for finished in (said, as_json):
         assert finished.returncode == 0
-        assert secret not in finished.stdout + finished.stderr
+        assert secret.encode() not in finished.stdout + finished.stderr
 
 
-def test_codes_that_may_need_an_older_key_are_told(config: Config) -> None:
+def test_codes_that_may_need_an_older_key_are_told(config: Config, keys: Keys) -> None:
     until = datetime.now(UTC) + timedelta(days=14)
     with open_store(config).transaction() as transaction:
         transaction.people.issue_code(1, now=datetime.now(UTC), valid_for=timedelta(days=14))
-    assert f"may need an older key until {until.date()}" in run_keys(config).stdout
+    assert f"may need an older key until {until.date()}" in said_by(keys())
 
 
-def test_key_that_is_missing_from_the_ring_is_shown_as_missing(config: Config) -> None:
+def test_key_that_is_missing_from_the_ring_is_shown_as_missing(config: Config, keys: Keys) -> None:
     [key] = ring_of(config)
     list(rotate(config))
     fresh = ring_of(config)[0]
     keep_only(config, key)
-    shown = run_keys(config)
+    shown = keys()
     assert shown.returncode == 1
-    assert f"{fresh} (MISSING: put it back into the ring): 1 audit, 57 answers" in shown.stdout
+    assert f"{fresh} (MISSING: put it back into the ring): 1 audit, 57 answers" in said_by(shown)
 
 
 # --- a fresh key -------------------------------------------------------------------------------------------------
 
 
-def test_everything_is_sealed_with_the_fresh_key_and_opens_with_it_alone(config: Config) -> None:
+def test_everything_is_sealed_with_the_fresh_key_and_opens_with_it_alone(config: Config, keys: Keys) -> None:
     [old] = ring_of(config)
-    finished = run_keys(config, "rotate", "--json")
+    finished = keys("rotate", "--json")
     progress = [json.loads(line) for line in finished.stdout.splitlines()]
     fresh = ring_of(config)[0]
     assert fresh != old
@@ -190,19 +201,13 @@ for step in rotate(load_config(Path("config.yaml")), batch=int(sys.argv[1])):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_kill_at_any_moment_loses_nothing(config: Config, seed: int) -> None:
+def test_kill_at_any_moment_loses_nothing(config: Config, started: Programs, seed: int) -> None:
     chance = random.Random(seed)
-    environment = {**os.environ, "TUSOI_DATA_DIR": str(config.data_dir)}
     for _ in range(3):
-        program = subprocess.Popen(
-            [sys.executable, "-c", _ROTATE, "3"], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
-        )
-        assert program.stdout is not None
-        for _ in range(chance.randrange(12)):
-            program.stdout.readline()
+        program = started.start("3", code=_ROTATE, environment=environment(config))
+        program.lines(chance.randrange(12))
         program.kill()
         program.wait(10)
-        program.stdout.close()
         assert_all_there(open_store(config))
     list(rotate(config))
     keep_only(config, ring_of(config)[0])
@@ -216,13 +221,9 @@ def test_file_that_a_killed_rotation_left_beside_the_ring_is_no_obstacle(config:
     assert_all_there(open_store(config))
 
 
-def test_two_rotations_at_once_lose_no_key(config: Config) -> None:
-    environment = {**os.environ, "TUSOI_DATA_DIR": str(config.data_dir)}
-    programs = [
-        subprocess.Popen([sys.executable, "-c", _ROTATE, "50"], cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)
-        for _ in range(2)
-    ]
-    assert [program.wait(60) for program in programs] == [0, 0]
+def test_two_rotations_at_once_lose_no_key(config: Config, started: Programs) -> None:
+    both = [started.start("50", code=_ROTATE, environment=environment(config)) for _ in range(2)]
+    assert [program.wait(60) for program in both] == [0, 0]
     assert_all_there(open_store(config))
     uses, _ = list_keys(config)
     assert all(use.in_ring for use in uses)

@@ -76,18 +76,32 @@ def test_chat_that_was_just_answered_is_not_written_to_in_the_same_second() -> N
     assert pace.next_at(AN, 10.5) == 11.0
 
 
-def test_halted_channel_waits_to_the_end_of_the_longest_halt() -> None:
+def test_one_refused_chat_waits_alone_to_the_end_of_the_longest_halt() -> None:
     pace = Pace(Limits(30))
-    pace.halt(20.0)
-    pace.halt(15.0)
-    assert pace.next_at(AN, 10.0) == 20.0
+    pace.halt(20.0, AN, 10.0)
+    pace.halt(15.0, AN, 11.0)
+    assert pace.next_at(AN, 11.0) == 20.0
+    assert pace.next_at(BINH, 11.0) == 11.0
+    assert (pace.halted_s(11.0), pace.chat_halted_s(AN, 11.0), pace.chat_halted_s(BINH, 11.0)) == (0.0, 9.0, 0.0)
+    pace.halt(30.0, BINH, 25.0)
+    # The first halt was over: again one chat alone.
+    assert pace.halted_s(25.0) == 0.0
+
+
+def test_where_a_second_chat_is_refused_the_whole_channel_waits() -> None:
+    pace = Pace(Limits(30))
+    pace.halt(12.0, AN, 9.0)
+    pace.halt(20.0, BINH, 10.0)
+    pace.halt(15.0, AN, 10.0)
+    assert pace.next_at("khác", 10.0) == 20.0
     assert (pace.halted_s(10.0), pace.halted_s(20.0), pace.halted_s(25.0)) == (10.0, 0.0, 0.0)
     assert pace.next_at(AN, 25.0) == 25.0
 
 
 def test_halt_of_one_channel_leaves_the_other() -> None:
     one, other = Pace(Limits(30)), Pace()
-    one.halt(20.0)
+    one.halt(20.0, AN, 10.0)
+    one.halt(20.0, BINH, 10.0)
     assert other.next_at(AN, 10.0) == 10.0
 
 
@@ -175,6 +189,7 @@ def test_broadcast_is_never_faster_than_allowed(
     allowed, no window that ends with it holds too much, and its chat and its channel have waited long enough.
     """
     pace, now, halted_until = Pace(limits), 0.0, 0.0
+    halted: dict[str, float] = {}
     went: list[tuple[float, str]] = []
     broadcasts: list[float] = []
     for pause_s, chat, what in steps:
@@ -184,15 +199,17 @@ def test_broadcast_is_never_faster_than_allowed(
             went.append((now, chat))
             continue
         if what == "h":
-            pace.halt(now + 0.3)
-            halted_until = now + 0.3
+            pace.halt(now + 0.3, chat, now)
+            if any(other != chat and until > now for other, until in halted.items()):
+                halted_until = now + 0.3
+            halted[chat] = now + 0.3
             continue
         at = pace.next_at(chat, now)
         assert at >= now
         if at > now + lead_s:
             continue
         pace.take(chat, at)
-        assert at >= halted_until
+        assert at >= max(halted_until, halted.get(chat, 0.0))
         assert sum(at - 1 + EQUAL < then <= at for then, _ in went) < limits.per_second
         same_chat = [then for then, other in went if other == chat]
         assert all(then <= at - limits.per_chat_s + EQUAL for then in same_chat)

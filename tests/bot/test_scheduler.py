@@ -104,7 +104,7 @@ def test_broadcast_keeps_the_pace_of_its_channel(engine: Engine) -> None:
 def test_web_chats_have_no_pace(engine: Engine) -> None:
     cell, sender = Cell(engine, *["telegram"] * 5, *["web"] * 40), Sender()
     began = time.monotonic()
-    cell.wake(sender, paces={"telegram": Pace(Limits(2, per_chat_s=0))})
+    cell.wake(sender, paces={"telegram": Pace(Limits(1, per_chat_s=0))})
     by_web = [at for at, to in zip(sender.moments, sender.sent, strict=True) if to.channel == "web"]
     assert len(by_web) == 40
     assert max(by_web) < sender.moments[-1]

@@ -75,6 +75,22 @@ async def test_roll_ups_are_links_and_the_committees_table_is_the_committees(ham
         assert (await do(member, "secretary", "look"))["files"] == []
 
 
+async def test_code_on_the_page_shows_it_whole_with_its_files(hamlet: Hamlet) -> None:
+    hamlet.open()
+    async with hamlet.visitor(token_of("z")) as secretary:
+        page = await do(secretary, "secretary", "code", code=hamlet.code(BINH))
+        assert page["said"].startswith("Chào đồng chí")
+        assert page["files"] == (await do(secretary, "secretary", "look"))["files"] != []
+
+
+async def test_why_there_are_no_totals_is_not_in_the_minutes(hamlet: Hamlet) -> None:
+    hamlet.open()
+    async with hamlet.visitor(token_of("b")) as secretary:
+        reading = (await do(secretary, "secretary", "read"))["reading"]
+    assert reading["minutes"].endswith("Không có đồng chí nào báo cáo điều nào với chi bộ.")
+    assert reading["hint"].startswith("Chưa nêu số liệu từng điều")
+
+
 async def test_reading_what_is_reported_is_noted_and_shows_only_that(hamlet: Hamlet) -> None:
     round_id = hamlet.open()
     async with hamlet.visitor(token_of("a")) as member, hamlet.visitor(token_of("b")) as secretary:

@@ -312,7 +312,8 @@ async def test_the_policy_knows_the_script_by_its_digest_and_the_page_asks_no_ot
 
 
 async def test_health_and_unknown_pages(visitor: httpx.AsyncClient) -> None:
-    assert (await visitor.get("/health")).json() == {"ok": True}
+    health = (await visitor.get("/health")).json()
+    assert (health["ok"], health["updates_waiting"], health["oldest_unsent_s"]) == (True, 0, None)
     assert (await visitor.get("/nowhere")).status_code == 404
     assert (await visitor.get("/api/messages")).status_code == 405
     assert "error" in (await visitor.get("/nowhere")).json()

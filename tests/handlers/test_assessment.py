@@ -83,6 +83,65 @@ def test_wrong_codes_lock_for_an_hour_and_say_until_when(village: Village) -> No
     assert "Chào đồng chí" in village.say("an", f"/start {village.code('an')}")
 
 
+@pytest.mark.parametrize("typed", ["8SZ7BO2K", "8sz7-b02k", "8SZ7 BL2K", "a3k4m5p6"])
+def test_code_that_was_misread_is_said_to_be_one_and_is_no_wrong_try(village: Village, typed: str) -> None:
+    for _ in range(6):
+        said = village.say("la", typed)
+        assert said.startswith("Mã trên phiếu không bao giờ có ")
+    assert "Mã không đúng" in village.say("la", "BCDF2345")
+
+
+@pytest.mark.parametrize("typed", ["van ban 37", "dieu 1234", "2212-QD-TU", "quy dinh", "muc 2 dieu 3"])
+def test_question_with_a_number_is_no_code(village: Village, typed: str) -> None:
+    assert "Mã" not in village.say("la", typed)
+
+
+def test_code_that_a_vietnamese_keyboard_has_changed_is_read_as_printed(village: Village) -> None:
+    village.add("an", "Nguyễn Văn An")
+    code = village.code("an")
+    while "W" not in code:
+        code = village.code("an")
+    typed = code.replace("WS", "Ứ").replace("DD", "Đ").replace("W", "Ư")
+    assert "Chào đồng chí Nguyễn Văn An" in village.say("an", typed.lower())
+
+
+def test_who_agrees_while_a_round_is_open_is_told_to_begin_now(cell: Village) -> None:
+    cell.say("dung", cell.code("dung"))
+    said = cell.choose("dung", "Đồng ý")
+    assert "Chi bộ đang có kỳ tự đánh giá tháng 11/2026, hạn nộp 30/11/2026." in said
+
+
+def test_own_answers_are_seen_again_by_word(cell: Village) -> None:
+    first_group_done(cell)
+    assert "Nhóm 2/6" in cell.say("an", "xem lại")
+    while "Xác nhận nộp" not in cell.say("an", "nộp"):
+        cell.say("an", "tự đánh giá")
+        cell.choose("an", "Cả nhóm" if cell.choices["an"][0].startswith("Cả nhóm") else "Không có biểu hiện")
+    cell.choose("an", "Xác nhận nộp")
+    assert "Điều 19: Không có biểu hiện" in cell.say("an", "xem lại")
+
+
+def test_closed_round_is_said_to_be_closed_and_late_ones_are_counted(cell: Village) -> None:
+    cell.set_clock(AFTER_DUE)
+    nothing_to_report(cell, "an")
+    cell.choose("an", "Xác nhận nộp")
+    assert "1/4 đã nộp (1 sau hạn), đã quá hạn." in cell.say("binh", "tiến độ")
+    assert "1/4 đảng viên đã nộp phiếu, trong đó 1 phiếu nộp sau hạn." in cell.say("binh", "báo cáo")
+    cell.set_clock(AFTER_GRACE)
+    assert "1/4 đã nộp (1 sau hạn), đã đóng." in cell.say("binh", "tiến độ")
+
+
+def test_secretary_who_looks_again_at_once_is_named_once(cell: Village) -> None:
+    nothing_to_report(cell, "an")
+    cell.say("an", "sửa điều 3")
+    cell.choose("an", "Có biểu hiện")
+    cell.choose("an", "Báo cáo")
+    cell.choose("an", "Xác nhận nộp")
+    for _ in range(3):
+        cell.say("binh", "báo cáo")
+    assert cell.say("an", "của tôi").count("Bí thư đã xem điều đồng chí báo cáo") == 1
+
+
 def test_unlinked_phone_is_nobodys(cell: Village) -> None:
     assert "không còn nối" in cell.say("an", "gỡ máy")
     assert "xin bí thư chi bộ mã" in cell.say("an", "tự đánh giá")
@@ -192,7 +251,7 @@ def test_closed_round_takes_nothing(cell: Village) -> None:
     cell.choose("an", "Bắt đầu")
     old = cell.choice_ids["an"][0]
     cell.set_clock(AFTER_GRACE)
-    assert "đã đóng từ hết ngày 03/12/2026" in cell.tap("an", old)
+    assert "đã đóng, ngày cuối nhận phiếu là 03/12/2026" in cell.tap("an", old)
     assert "chưa mở kỳ" in cell.say("an", "tự đánh giá")
     assert cell.answers("an", NOVEMBER) == {}
 
@@ -345,11 +404,11 @@ def test_secretary_reads_what_was_reported_and_nothing_else(cell: Village) -> No
         assert transaction.audit.inspect().broken is None
 
 
-def test_wish_to_talk_is_counted_without_its_subject(cell: Village) -> None:
+def test_wish_to_talk_is_named_without_its_subject(cell: Village) -> None:
     nothing_to_report(cell, "an")
     assert "muốn trao đổi trực tiếp" in cell.choose("an", "Tôi muốn trao đổi")
     cell.choose("an", "Xác nhận nộp")
-    assert "Muốn trao đổi trực tiếp: 1 đồng chí." in cell.say("binh", "tiến độ")
+    assert "Muốn trao đổi trực tiếp (1): Nguyễn Văn An." in cell.say("binh", "tiến độ")
 
 
 def test_reminder_reaches_only_who_can_be_reached_and_once_a_day(cell: Village) -> None:

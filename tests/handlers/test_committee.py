@@ -188,8 +188,8 @@ def test_one_more_response_does_not_show_itself_in_the_next_totals(commune: Vill
     assert "• Điều 3: 4 không có biểu hiện, 1 có biểu hiện" in totals(commune)
     hand_in(commune, four, {3: PRESENT})
     said = totals(commune)
-    assert "1 chi bộ, 5 phiếu" in said
-    assert "Điều 3:" not in said
+    assert "2 chi bộ, 10 phiếu" in said
+    assert "• Điều 3: 4 không có biểu hiện, 1 có biểu hiện" in said
     hand_in(commune, four, {}, {}, {}, {})
     assert "• Điều 3: 8 không có biểu hiện, 2 có biểu hiện" in totals(commune)
 
@@ -205,7 +205,26 @@ def test_committee_and_secretary_together_isolate_nobody(commune: Village) -> No
     commune.set_clock(AFTER_DUE)
     assert "• Điều 3: 4 không có biểu hiện, 1 có biểu hiện" in commune.say("binh", "báo cáo")
     hand_in(commune, opened.id, {3: PRESENT})
-    assert "Chưa nêu số liệu từng điều" in totals(commune)
+    assert "• Điều 3: 4 không có biểu hiện, 1 có biểu hiện" in totals(commune)
+
+
+def test_secretary_keeps_the_totals_of_before_when_one_more_hands_in_late(commune: Village) -> None:
+    with commune.store.transaction() as transaction:
+        opened, _ = transaction.rounds.open(
+            commune.cell, NOVEMBER, checklist=CHECKLIST, opened_on=NOVEMBER, due_on=date(2026, 11, 30), grace_days=3
+        )
+    for number in range(4):
+        commune.add(f"x{number}", f"Người {number}")
+    hand_in(commune, opened.id, *FIVE)
+    commune.set_clock(AFTER_DUE)
+    commune.say("binh", "báo cáo")
+    hand_in(commune, opened.id, {3: PRESENT})
+    said = commune.say("binh", "báo cáo")
+    assert "Số liệu chung của 5 phiếu nộp trước, chưa tính phiếu nộp sau (những điều có câu trả lời khác nhau):" in said
+    assert "• Điều 3: 4 không có biểu hiện, 1 có biểu hiện" in said
+    with commune.store.transaction() as transaction:
+        transaction.rounds.erase(min(transaction.rounds.handed_in(opened.id)), on=date(2026, 12, 1))
+    assert "Chưa nêu số liệu từng điều" in commune.say("binh", "báo cáo")
 
 
 def test_erasing_does_not_show_what_was_erased(commune: Village) -> None:

@@ -222,11 +222,14 @@ def test_totals_stand_in_the_papers_from_five_responses_on(cell: Village) -> Non
     [heads, counted] = rows(book[book.sheetnames[-1]])
     assert heads == ("Điều", "Nội dung của điều", "Không có biểu hiện", "Có biểu hiện", "Cần trao đổi")
     assert (counted[0], *counted[2:]) == ("Điều 3", 4, 1, 0)
-    # One more would be told by the difference.
+    # One more would be told by the difference, so the paper repeats what was shown.
     hand_in(cell, "binh", found, {3: PRESENT})
-    for asked in ("xuất", "tổng hợp quý"):
+    earlier = "Số liệu từng điều của 5 phiếu nộp trước, chưa tính phiếu nộp sau"
+    for asked, heading in (("xuất", earlier), ("tổng hợp quý", "")):
         cell.say("binh", asked)
-        assert "Chưa nêu số liệu" in words(cell.files["binh"]["docx"])
+        paper = words(cell.files["binh"]["docx"])
+        assert heading in paper
+        assert re.search(r"Điều 3 \|.*\| 4 \| 1 \| 0", paper)
 
 
 def test_totals_stand_in_no_paper_after_somebody_erased(cell: Village) -> None:

@@ -226,7 +226,7 @@ def test_buttons_of_a_closed_round_change_nothing_and_say_so(cell: Village, labe
     cell.choose("an", "Bắt đầu")
     old = next(i for i, shown in zip(cell.choice_ids["an"], cell.choices["an"], strict=True) if shown.startswith(label))
     cell.set_clock(datetime(2026, 12, 4, 2, tzinfo=UTC))
-    assert "đã đóng từ hết ngày 03/12/2026" in cell.tap("an", old)
+    assert "đã đóng, ngày cuối nhận phiếu là 03/12/2026" in cell.tap("an", old)
     assert cell.answers("an", NOVEMBER) == {}
 
 

@@ -352,7 +352,7 @@ def test_closed_round_takes_no_paper(cell: Village) -> None:
     asked(cell)
     cell.say("pho", "có 3")
     cell.set_clock(AFTER_GRACE)
-    assert "đã đóng từ hết ngày 03/12/2026" in cell.choose("pho", "Xác nhận")
+    assert "đã đóng, ngày cuối nhận phiếu là 03/12/2026" in cell.choose("pho", "Xác nhận")
     assert response_of(cell, "cuong") is None
     assert "không có kỳ nào đang mở" in cell.say("pho", "nhập phiếu")
 

@@ -177,3 +177,46 @@ def test_message_in_flight_at_a_crash_is_shown_as_unknown_and_not_sent_again(cel
     wake(cell, channel, cell.now + LEASE)
     assert set(states(cell, "opened").values()) == {DeliveryState.UNKNOWN}
     assert channel.sent == []
+
+
+def test_who_has_taken_the_consent_back_hears_nothing_and_is_named_apart(cell: Village) -> None:
+    cell.say("dung", "rút đồng ý")
+    cell.choose("dung", "Xác nhận rút")
+    assert set(cell.set_clock(cell.now + timedelta(minutes=1))) == {"binh", "an"}
+    said = cell.say("binh", "tiến độ")
+    assert "Chưa nộp (2): Trần Thị Bình, Nguyễn Văn An." in said
+    assert "Đã rút đồng ý nên tôi không nhắc (1): Phạm Thị Dung." in said
+    assert "0/4 đã nộp" in said
+    cell.choose("binh", "Nhắc 2 đồng chí")
+    cell.choose("binh", "Xác nhận nhắc")
+    assert set(cell.set_clock(cell.now + timedelta(minutes=1))) == {"binh", "an"}
+    assert set(cell.set_clock(FIVE_DAYS_BEFORE)) == {"binh", "an"}
+    cell.say("dung", "tự đánh giá")
+    cell.choose("dung", "Đồng ý")
+    assert set(cell.set_clock(LAST_DAY)) == {"binh", "an", "dung"}
+
+
+def test_consent_taken_back_after_a_reminder_was_queued_keeps_it_from_going_out(cell: Village) -> None:
+    cell.set_clock(datetime(2026, 11, 6, 15, tzinfo=UTC))
+    cell.say("binh", "nhắc")
+    cell.choose("binh", "Xác nhận")
+    cell.say("dung", "rút đồng ý")
+    cell.choose("dung", "Xác nhận rút")
+    assert set(cell.set_clock(datetime(2026, 11, 6, 23, 30, tzinfo=UTC))) == {"binh", "an"}
+
+
+def test_opening_counts_nobody_who_has_taken_the_consent_back(cell: Village) -> None:
+    cell.say("dung", "rút đồng ý")
+    cell.choose("dung", "Xác nhận rút")
+    cell.set_clock(datetime(2026, 12, 5, 2, tzinfo=UTC))
+    cell.say("binh", "mở kỳ")
+    assert "Tôi sẽ báo cho 2 đồng chí." in cell.choose("binh", "Xác nhận")
+
+
+def test_secretarys_own_reminder_is_the_only_one_of_its_day(cell: Village) -> None:
+    cell.set_clock(FIVE_DAYS_BEFORE - timedelta(hours=2))
+    cell.say("binh", "nhắc")
+    cell.choose("binh", "Xác nhận")
+    cell.set_clock(FIVE_DAYS_BEFORE - timedelta(hours=1))
+    assert cell.set_clock(FIVE_DAYS_BEFORE) == {}
+    assert set(cell.set_clock(LAST_DAY)) == {"binh", "an", "dung"}

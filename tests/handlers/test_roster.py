@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 from assessment.model import Role
 from assessment.roster import RosterRow, RowOutcome
 from handlers.roster import import_roster
+from handlers.secretary_texts import roster_line, roster_summary
 from storage.store import Store
 
 NOW = datetime(2026, 11, 5, 2, tzinfo=UTC)
@@ -60,3 +61,22 @@ def test_import_is_in_the_audit_log_with_counts_and_without_names(store: Store) 
     with store.transaction() as transaction:
         [entry] = transaction.audit.entries()
         assert entry.about == "added:3,changed:0,unchanged:0,refused:0"
+
+
+def test_new_cells_are_named_for_they_may_be_mistyped(store: Store) -> None:
+    with store.transaction() as transaction:
+        results = [result for result, _ in import_roster(transaction, ROWS, now=NOW, dry_run=True)]
+    assert "Chi bộ mới (1): Chi bộ 3. Nếu là gõ nhầm" in roster_summary(results, dry_run=True)
+    outcomes(store, ROWS)
+    with store.transaction() as transaction:
+        results = [result for result, _ in import_roster(transaction, ROWS, now=NOW, dry_run=True)]
+    assert "Chi bộ mới" not in roster_summary(results, dry_run=True)
+
+
+def test_new_member_with_a_namesake_in_another_cell_may_have_moved(store: Store) -> None:
+    outcomes(store, [RosterRow(2, "Vũ Văn Hải", "Chi bộ 3"), RosterRow(3, "Phan Thị Nga", "Chi bộ 4")])
+    with store.transaction() as transaction:
+        [(result, _)] = import_roster(transaction, [RosterRow(2, "Vũ Văn Hải", "Chi bộ 4")], now=NOW, dry_run=True)
+    assert result.outcome is ADDED
+    assert result.as_json()["namesake_in"] == "Chi bộ 3"
+    assert "Chi bộ 3 cũng có người tên này" in roster_line(result, None)

@@ -377,7 +377,7 @@ def test_index_stays_when_only_synonyms_change(tmp_path: Path, words: Lexicon) -
 
 
 INDEX_FILES = """vectors.faiss manifest.json params.index.json vocab.index.json ambiguous.txt
-    data.csc.index.npy indices.csc.index.npy indptr.csc.index.npy""".split()
+    counts.npy indices.csc.index.npy indptr.csc.index.npy""".split()
 
 
 @pytest.mark.parametrize("how", ["empty", "half", "garbage", "gone"])

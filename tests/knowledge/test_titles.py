@@ -5,13 +5,17 @@ import pytest
 from knowledge.chunker import chunk
 from knowledge.model import Document
 from knowledge.prepared import Prepared
-from knowledge.titles import Names, TitleIndex, first_place, titles_of
+from knowledge.titles import Names, TitleIndex, first_place, names_of, titles_of
 from knowledge.views import View, spaced, subjects_of
 from tests.knowledge.builders import a_document
 
 
 def called(title: str, *, id: str = "thu", number: str | None = "1-QĐ/TW") -> Document:
     return replace(a_document("Nội dung.", id=id, number=number), title=title)
+
+
+def names(documents: list[Document]) -> Names:
+    return Names((document, names_of(document)) for document in documents)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_names_come_with_their_rivals_the_more_important_document_and_the_longer
         called("Quy định về những điều không được làm", id="c"),
     ]
     folded = "huong dan hop va nhung dieu khong duoc lam"
-    found = [(document.id, name, rivals, at) for document, name, rivals, at in Names(documents).standing_in(folded)]
+    found = [(document.id, name, rivals, at) for document, name, rivals, at in names(documents).standing_in(folded)]
     assert found == [
         ("a", "nhung dieu khong duoc lam", ("a", "c"), 17),
         ("a", "dieu khong duoc lam", ("a", "c"), 23),
@@ -67,7 +71,7 @@ def test_names_come_with_their_rivals_the_more_important_document_and_the_longer
 
 @pytest.mark.parametrize("folded", ["", "huong", "hương dẫn họp"])
 def test_no_name_stands_in_a_text_without_one(folded: str) -> None:
-    assert list(Names([called("Hướng dẫn họp")]).standing_in(folded)) == []
+    assert list(names([called("Hướng dẫn họp")]).standing_in(folded)) == []
 
 
 def test_subjects_are_compared_with_a_document_once() -> None:

@@ -115,6 +115,25 @@ def test_any_sequence_of_changes_gives_the_scores_of_an_index_built_anew(seed: i
         same(index, LexicalIndex.build(held, function_words), tokens)
 
 
+def test_few_changes_to_many_texts_are_kept_beside_what_is_shared(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    held = [f"{a_text(chance)} dieu{number}" for number in range(60)]
+    first = index = LexicalIndex.build(held, frozenset())
+    for step in range(12):
+        kept = [at for at in range(len(held)) if at % 17 != step]
+        kept.insert(step, -1)
+        held = [held[at] if at >= 0 else f"{a_text(chance)} moi{step}" for at in kept]
+        index = index.updated(np.asarray(kept, dtype=np.int64), [held[step]])
+        tokens = sorted({token for text in held for token in index_tokens(text)})
+        anew = LexicalIndex.build(held, frozenset())
+        same(index, anew, tokens)
+        for token in tokens:
+            assert index.holding([token, "kiem"]) == anew.holding([token, "kiem"])
+    index.save(tmp_path)
+    same(LexicalIndex.load(tmp_path, len(held)), index, tokens)
+    assert first.vocabulary == LexicalIndex.build([f"dieu{n}" for n in range(60)] + WORDS, frozenset()).vocabulary
+
+
 def test_index_that_was_updated_from_goes_on_as_before() -> None:
     old = LexicalIndex.build(["kiểm tra", "giám sát"], frozenset())
     before = old.scores_of(["kiem", "tra"]).tolist()

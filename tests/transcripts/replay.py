@@ -15,7 +15,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from assessment.roster_file import read_roster
 from bot.app import open_store
 from bot.config import load_config
 from handlers.roster import import_roster
+from tests.programs import Programs, programs
 
 FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parent.parent
@@ -64,12 +64,14 @@ def read(path: Path) -> list[Turn]:
     return turns
 
 
-def replay(paths: Sequence[Path], data_dir: Path) -> dict[Path, list[Turn]]:
+def replay(paths: Sequence[Path], data_dir: Path, started: Programs) -> dict[Path, list[Turn]]:
     """Play transcripts; return what was answered. Plays have a database each, the others share one as users of it."""
     scripts = {path: read(path) for path in paths}
     plays = {path: turns for path, turns in scripts.items() if _ROSTER.fullmatch(turns[0].said)}
     together = {path: turns for path, turns in scripts.items() if path not in plays}
-    answers = iter(_run([_command(t.said, path.stem, {}) for path in together for t in together[path]], data_dir))
+    answers = iter(
+        _run([_command(t.said, path.stem, {}) for path in together for t in together[path]], data_dir, started)
+    )
     played = {path: [Turn(t.said, _drawn(next(answers)), t.scene) for t in turns] for path, turns in together.items()}
     for path, (first, *rest) in plays.items():
         stage = data_dir / path.stem
@@ -77,7 +79,7 @@ def replay(paths: Sequence[Path], data_dir: Path) -> dict[Path, list[Turn]]:
             # The documents are the same on every stage.
             shutil.copytree(index, stage / index.name)
         codes = _enrol(first.said, rest[0].said, stage)
-        answers = iter(_run([_command(turn.said, path.stem, codes) for turn in rest], stage))
+        answers = iter(_run([_command(turn.said, path.stem, codes) for turn in rest], stage, started))
         played[path] = [
             first,
             *(Turn(t.said, _drawn(next(answers), names_them=not _LINE.fullmatch(t.said)), t.scene) for t in rest),
@@ -95,19 +97,15 @@ def _enrol(roster: str, clock: str, data_dir: Path) -> dict[str, str]:
     return {result.name: code for result, code in reported if code is not None}
 
 
-def _run(commands: Sequence[Mapping[str, Any]], data_dir: Path) -> list[dict[str, Any]]:
-    finished = subprocess.run(
-        [sys.executable, "-m", "bot", "console", "--json"],
-        input="".join(f"{json.dumps(command, ensure_ascii=False)}\n" for command in commands),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=PROJECT,
-        env={**os.environ, "TUSOI_DATA_DIR": str(data_dir)},
-        timeout=180,
-        check=True,
+def _run(commands: Sequence[Mapping[str, Any]], data_dir: Path, started: Programs) -> list[dict[str, Any]]:
+    finished = started.run(
+        "console",
+        "--json",
+        environment={**os.environ, "TUSOI_DATA_DIR": str(data_dir)},
+        stdin="".join(f"{json.dumps(command, ensure_ascii=False)}\n" for command in commands).encode(),
     )
-    return [json.loads(line) for line in finished.stdout.splitlines()]
+    finished.check_returncode()
+    return [json.loads(line) for line in finished.stdout.decode().splitlines()]
 
 
 def _command(said: str, user: str, codes: Mapping[str, str]) -> dict[str, Any]:
@@ -154,8 +152,8 @@ def write(path: Path, turns: Sequence[Turn]) -> None:
 def main() -> None:
     """Play every transcript, or those that are named, and write the answers down."""
     paths = [FOLDER / f"{name}.txt" for name in sys.argv[1:]] or sorted(FOLDER.glob("*.txt"))
-    with tempfile.TemporaryDirectory() as folder:
-        for path, turns in replay(paths, Path(folder)).items():
+    with tempfile.TemporaryDirectory() as folder, programs() as started:
+        for path, turns in replay(paths, Path(folder), started).items():
             write(path, turns)
 
 

@@ -2,14 +2,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import Programs
 from tests.transcripts.replay import FOLDER, Turn, read, replay
 
 PATHS = sorted(FOLDER.glob("*.txt"))
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, list[Turn]]:
-    return replay(PATHS, tmp_path_factory.mktemp("data"))
+def played(tmp_path_factory: pytest.TempPathFactory, started: Programs) -> dict[Path, list[Turn]]:
+    return replay(PATHS, tmp_path_factory.mktemp("data"), started)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
