@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, delete, func, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import CursorResult, Table, bindparam, delete, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from storage.database import insert_unless_there
 from storage.sealed import about_update
@@ -22,6 +22,50 @@ WAITING, DONE, ASIDE = "waiting", "done", "aside"
 LEASE = timedelta(seconds=15)
 _REASON_LETTERS = 200
 _ROWS = cast("Table", IncomingUpdateRow.__table__)
+# Put together once: making a statement anew takes longer than what it does.
+_DONE = (
+    update(_ROWS)
+    .where(_ROWS.c.id == bindparam("of_id"), _ROWS.c.state == WAITING, _ROWS.c.leased_by == bindparam("of_worker"))
+    .values(state=DONE, key_id=None, sealed=None, leased_by=None, leased_until=None)
+)
+_KNOWN = select(_ROWS.c.external_id).where(
+    _ROWS.c.channel == bindparam("of_channel"), _ROWS.c.external_id.in_(bindparam("named", expanding=True))
+)
+_OLDER = _ROWS.alias("older")
+_HEADS = (
+    select(_ROWS.c.channel, _ROWS.c.order_key)
+    .where(
+        _ROWS.c.state == WAITING,
+        _ROWS.c.channel.in_(bindparam("of_channels", expanding=True)),
+        _ROWS.c.due_at <= bindparam("at"),
+        or_(
+            _ROWS.c.leased_until.is_(None),
+            _ROWS.c.leased_until <= bindparam("at"),
+            _ROWS.c.leased_by == bindparam("of_worker"),
+        ),
+        ~select(_OLDER.c.id)
+        .where(
+            _OLDER.c.state == WAITING,
+            _OLDER.c.channel == _ROWS.c.channel,
+            _OLDER.c.order_key == _ROWS.c.order_key,
+            _OLDER.c.id < _ROWS.c.id,
+        )
+        .exists(),
+    )
+    .order_by(_ROWS.c.id)
+    .limit(bindparam("at_most"))
+    .with_for_update(skip_locked=True)
+)
+_HEADS_OF_CHATS = _HEADS.where(_ROWS.c.order_key.in_(bindparam("of_keys", expanding=True)))
+_TAKE = (
+    update(_ROWS)
+    .where(
+        _ROWS.c.state == WAITING,
+        _ROWS.c.channel == bindparam("of_channel"),
+        _ROWS.c.order_key.in_(bindparam("of_keys", expanding=True)),
+    )
+    .returning(*_ROWS.c)
+)
 
 
 class LeaseLostError(Exception):
@@ -63,10 +107,8 @@ class Inbox:
             the order keys of those that are new.
         """
         ids = [external_id for external_id, _, _ in updates]
-        known = select(IncomingUpdateRow.external_id).where(
-            IncomingUpdateRow.channel == channel, IncomingUpdateRow.external_id.in_(ids)
-        )
-        seen, rows, keys = set(self._session.scalars(known)), list[dict[str, Any]](), set[str]()
+        known = self._session.scalars(_KNOWN, {"of_channel": channel, "named": ids})
+        seen, rows, keys = set(known), list[dict[str, Any]](), set[str]()
         for external_id, order_key, body in updates:
             if external_id in seen:
                 continue
@@ -106,34 +148,18 @@ class Inbox:
             limit: at most so many chats.
             chats: (channel, order key): only these.
         """
-        row, earlier = IncomingUpdateRow, aliased(IncomingUpdateRow)
-        older = select(earlier.id).where(
-            earlier.state == WAITING,
-            earlier.channel == row.channel,
-            earlier.order_key == row.order_key,
-            earlier.id < row.id,
-        )
-        heads = select(row.channel, row.order_key).where(
-            row.state == WAITING,
-            row.channel.in_(channels),
-            row.due_at <= now,
-            (row.leased_until.is_(None)) | (row.leased_until <= now) | (row.leased_by == worker),
-            ~older.exists(),
-        )
-        if chats is not None:
-            heads = heads.where(row.order_key.in_({key for _, key in chats}))
-        found = self._session.execute(heads.order_by(row.id).limit(limit).with_for_update(skip_locked=True)).all()
+        at = {"of_channels": list(channels), "at": now, "of_worker": worker, "at_most": limit}
+        if chats is None:
+            found = self._session.execute(_HEADS, at).all()
+        else:
+            found = self._session.execute(_HEADS_OF_CHATS, {**at, "of_keys": [key for _, key in chats]}).all()
         wanted = [chat for chat in map(tuple, found) if chats is None or chat in chats]
         claimed: list[KeptUpdate] = []
         for channel in {channel for channel, _ in wanted}:
             keys = [key for name, key in wanted if name == channel]
-            lease = (
-                update(_ROWS)
-                .where(_ROWS.c.state == WAITING, _ROWS.c.channel == channel, _ROWS.c.order_key.in_(keys))
-                .values(leased_by=worker, leased_until=now + LEASE)
-                .returning(*_ROWS.c)
-            )
-            claimed += [self._open(each) for each in self._session.execute(lease)]
+            lease = {"leased_by": worker, "leased_until": now + LEASE}
+            taken = self._session.execute(_TAKE, {"of_channel": channel, "of_keys": keys, **lease})
+            claimed += [self._open(each) for each in taken]
         return sorted(claimed, key=lambda each: each.id)
 
     def renew(self, worker: str, *, now: datetime) -> None:
@@ -152,10 +178,8 @@ class Inbox:
         Raises:
             LeaseLostError: another worker holds it, or it is done.
         """
-        done = self._held(update_id, worker).values(
-            state=DONE, finished_at=now, key_id=None, sealed=None, leased_by=None, leased_until=None
-        )
-        if cast("CursorResult[Any]", self._session.execute(done)).rowcount != 1:
+        over = {"of_id": update_id, "of_worker": worker, "finished_at": now}
+        if cast("CursorResult[Any]", self._session.execute(_DONE, over)).rowcount != 1:
             raise LeaseLostError
 
     def failed(

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from assessment.model import Cell, Member, PartyOrganization, Role
@@ -29,6 +29,10 @@ from storage.vault import Vault
 # Read aloud or copied by hand, none of these is taken for another.
 CODE_LETTERS = "BCDFGHJKMNPQRSTVWXZ23456789"
 CODE_LENGTH = 8
+_LINKS = cast("Table", LinkRow.__table__)
+_MEMBER_OF = select(_LINKS.c.member_id).where(
+    _LINKS.c.channel == bindparam("of_channel"), _LINKS.c.chat_id == bindparam("of_chat")
+)
 WRONG_TRIES, LOCKED = 5, timedelta(hours=1)
 
 
@@ -306,7 +310,7 @@ class People:
 
     def member_of(self, channel: str, chat_id: str) -> int | None:
         """Return the member a chat belongs to, or None."""
-        return self._session.scalar(select(LinkRow.member_id).filter_by(channel=channel, chat_id=chat_id))
+        return self._session.scalar(_MEMBER_OF, {"of_channel": channel, "of_chat": chat_id})
 
     def links_of(self, member_ids: Collection[int]) -> list[Link]:
         """Return the chats of some members: those they used last come first."""

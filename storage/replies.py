@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, delete, func, insert, or_, select, update
+from sqlalchemy import CursorResult, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.tables import ReplyRow
@@ -31,6 +31,19 @@ class ReplyState(Enum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+# Put together once: making a statement anew takes longer than what it does.
+_ADD = insert(_ROWS)
+_FINISH = (
+    update(_ROWS)
+    .where(
+        _ROWS.c.message_id == bindparam("of_message"),
+        _ROWS.c.state == ReplyState.SENDING.value,
+        _ROWS.c.leased_by == bindparam("of_worker"),
+    )
+    .values(leased_by=None, leased_until=None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +86,20 @@ class Replies:
             worker: holds it from now on; without, whoever comes first.
             replaces: the message of ours in whose place it may be shown.
         """
-        self._session.execute(
-            insert(_ROWS).values(
-                message_id=message_id,
-                channel=channel,
-                chat_id=chat_id,
-                state=ReplyState.WAITING.value,
-                part=0,
-                attempts=0,
-                replaces=replaces,
-                created_at=now,
-                due_at=now,
-                leased_by=worker,
-                leased_until=now + LEASE if worker is not None else None,
-            )
-        )
+        row = {
+            "message_id": message_id,
+            "channel": channel,
+            "chat_id": chat_id,
+            "state": ReplyState.WAITING.value,
+            "part": 0,
+            "attempts": 0,
+            "replaces": replaces,
+            "created_at": now,
+            "due_at": now,
+            "leased_by": worker,
+            "leased_until": now + LEASE if worker is not None else None,
+        }
+        self._session.execute(_ADD, row)
         shown = self.shown_as(replaces) if replaces is not None else None
         return QueuedReply(message_id, channel, chat_id, replaces=shown)
 
@@ -159,8 +171,9 @@ class Replies:
 
     def sent(self, shown: Mapping[int, str | None], worker: str, *, now: datetime) -> None:
         """Note that replies arrived, and what the platform calls them."""
+        over = {"of_worker": worker, "state": ReplyState.SENT.value, "finished_at": now}
         for message_id, shown_as in shown.items():
-            self._finish(message_id, worker, ReplyState.SENT, now=now, shown_as=shown_as)
+            self._session.execute(_FINISH, {**over, "of_message": message_id, "shown_as": shown_as})
 
     def failed(self, message_id: int, worker: str, reason: str, *, now: datetime) -> None:
         """Note that a reply cannot be delivered, and why."""

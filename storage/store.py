@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage.approved import ApprovedAnswers
@@ -33,6 +33,32 @@ from storage.vault import Sealed, Vault
 _FILE = "file"
 # Read aloud, typed or logged, an id should not be mistaken: no vowels, no look-alikes.
 _ID_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
+
+
+# What every message needs is put together once: making a statement anew takes longer than what it does.
+_CHATS = cast("Table", ConversationRow.__table__)
+_MESSAGES = cast("Table", MessageRow.__table__)
+_BUTTONS = cast("Table", ButtonRow.__table__)
+_FIND_CHAT = (
+    select(_CHATS.c.id, _CHATS.c.topic, _CHATS.c.created_at, _CHATS.c.updated_at)
+    .where(_CHATS.c.channel == bindparam("of_channel"), _CHATS.c.chat_id == bindparam("of_chat"))
+    .with_for_update()
+)
+_SAVE_TOPIC = update(_CHATS).where(_CHATS.c.id == bindparam("of_id"))
+_FIND_INCOMING = select(_MESSAGES.c.id).where(
+    _MESSAGES.c.conversation_id == bindparam("of_conversation"), _MESSAGES.c.external_id == bindparam("named")
+)
+_ADD_MESSAGE = insert(_MESSAGES).returning(_MESSAGES.c.id)
+_LATEST_WITH_BUTTONS = (
+    select(_BUTTONS.c.message_id)
+    .join(_MESSAGES, _BUTTONS.c.message_id == _MESSAGES.c.id)
+    .where(_MESSAGES.c.conversation_id == bindparam("of_conversation"))
+    .order_by(_BUTTONS.c.message_id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_LATEST_BUTTONS = select(_BUTTONS).where(_BUTTONS.c.message_id == _LATEST_WITH_BUTTONS).order_by(_BUTTONS.c.ordinal)
+_ADD_BUTTONS = insert(_BUTTONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +175,17 @@ class Transaction:
 
     def conversation(self, channel: str, chat_id: str, *, now: datetime) -> Conversation:
         """Return the conversation of a chat, begun if it is new, locked until the transaction ends."""
-        query = select(ConversationRow).filter_by(channel=channel, chat_id=chat_id).with_for_update()
-        row = self._session.scalar(query)
+        of_chat = {"of_channel": channel, "of_chat": chat_id}
+        row = self._session.execute(_FIND_CHAT, of_chat).one_or_none()
         if row is None:
             values = {"channel": channel, "chat_id": chat_id, "topic": {}, "created_at": now, "updated_at": now}
             insert_unless_there(self._session, ConversationRow, [values])
-            row = self._session.scalars(query).one()
+            row = self._session.execute(_FIND_CHAT, of_chat).one()
         member_id = self.people.member_of(channel, chat_id)
         topic = row.topic if member_id is None else self._shared_topic(row, member_id)
-        return Conversation(row.id, row.channel, row.chat_id, topic, member_id)
+        return Conversation(row.id, channel, chat_id, topic, member_id)
 
-    def _shared_topic(self, row: ConversationRow, member_id: int) -> Mapping[str, Any]:
+    def _shared_topic(self, row: Any, member_id: int) -> Mapping[str, Any]:
         """Return what a member spoke about last, in whichever of the linked chats."""
         query = (
             select(ConversationRow.topic)
@@ -171,8 +197,9 @@ class Transaction:
         # A chat in which nothing was ever spoken about has nothing of its own, however new it is.
         if row.updated_at > row.created_at:
             query = query.where(ConversationRow.updated_at > row.updated_at)
-        other = self._session.scalar(query)
-        return row.topic if other is None else other
+        other: Mapping[str, Any] | None = self._session.scalar(query)
+        own: Mapping[str, Any] = row.topic
+        return own if other is None else other
 
     def find_conversation(self, channel: str, chat_id: str) -> Conversation | None:
         """Return the conversation of a chat, or None where nobody has written yet."""
@@ -181,13 +208,12 @@ class Transaction:
 
     def save_topic(self, conversation_id: int, topic: Mapping[str, Any], *, now: datetime) -> None:
         """Remember what the conversation is about."""
-        change = update(ConversationRow).where(ConversationRow.id == conversation_id)
-        self._session.execute(change.values(topic=dict(topic), updated_at=now))
+        self._session.execute(_SAVE_TOPIC, {"of_id": conversation_id, "topic": dict(topic), "updated_at": now})
 
     def replies_to(self, conversation_id: int, external_id: str) -> list[StoredMessage] | None:
         """Return what was said to a message that came before, or None if the message is new."""
-        query = select(MessageRow.id).filter_by(conversation_id=conversation_id, external_id=external_id)
-        incoming_id = self._session.scalar(query)
+        named = {"of_conversation": conversation_id, "named": external_id}
+        incoming_id = self._session.scalar(_FIND_INCOMING, named)
         if incoming_id is None:
             return None
         rows = self._session.scalars(select(MessageRow).filter_by(in_reply_to=incoming_id).order_by(MessageRow.id))
@@ -198,15 +224,16 @@ class Transaction:
     ) -> int:
         """Keep what a person sent, encrypted where it tells what a member answers; return its id."""
         blocks, key_id = self._blocks([("text", text)], conversation_id, confidential=confidential)
-        added = insert(MessageRow).values(
-            conversation_id=conversation_id,
-            direction="in",
-            external_id=external_id,
-            blocks=blocks,
-            key_id=key_id,
-            created_at=now,
-        )
-        return int(self._session.scalars(added.returning(MessageRow.id)).one())
+        row = {
+            "conversation_id": conversation_id,
+            "direction": "in",
+            "external_id": external_id,
+            "in_reply_to": None,
+            "blocks": blocks,
+            "key_id": key_id,
+            "created_at": now,
+        }
+        return int(self._session.execute(_ADD_MESSAGE, row).scalar_one())
 
     def add_reply(
         self,
@@ -224,15 +251,16 @@ class Transaction:
             confidential: blocks and buttons are encrypted, for they tell what a member has answered.
         """
         kept, key_id = self._blocks(blocks, conversation_id, confidential=confidential)
-        added = insert(MessageRow).values(
-            conversation_id=conversation_id,
-            direction="out",
-            in_reply_to=in_reply_to,
-            blocks=kept,
-            key_id=key_id,
-            created_at=now,
-        )
-        message_id = int(self._session.scalars(added.returning(MessageRow.id)).one())
+        said = {
+            "conversation_id": conversation_id,
+            "direction": "out",
+            "external_id": None,
+            "in_reply_to": in_reply_to,
+            "blocks": kept,
+            "key_id": key_id,
+            "created_at": now,
+        }
+        message_id = int(self._session.execute(_ADD_MESSAGE, said).scalar_one())
         shown: list[StoredButton] = []
         rows: list[dict[str, Any]] = []
         for ordinal, (label, action, argument) in enumerate(buttons, start=1):
@@ -244,7 +272,7 @@ class Transaction:
                 row = {"label": "", "action": SEALED, "argument": sealed.as_text(), "key_id": sealed.key_id}
             rows.append({"id": button_id, "message_id": message_id, "ordinal": ordinal, **row})
         if rows:
-            self._session.execute(insert(ButtonRow), rows)
+            self._session.execute(_ADD_BUTTONS, rows)
             self._latest_buttons[conversation_id] = tuple(shown)
         return StoredMessage(
             message_id, True, tuple((kind, text) for kind, text in blocks), tuple(shown), now, in_reply_to=in_reply_to
@@ -290,17 +318,7 @@ class Transaction:
         return known
 
     def _read_latest_buttons(self, conversation_id: int) -> tuple[StoredButton, ...]:
-        latest = (
-            select(ButtonRow.message_id)
-            .join(MessageRow, ButtonRow.message_id == MessageRow.id)
-            .where(MessageRow.conversation_id == conversation_id)
-            .order_by(ButtonRow.message_id.desc())
-            .limit(1)
-        )
-        message_id = self._session.scalar(latest)
-        if message_id is None:
-            return ()
-        rows = self._session.scalars(select(ButtonRow).filter_by(message_id=message_id).order_by(ButtonRow.ordinal))
+        rows = self._session.execute(_LATEST_BUTTONS, {"of_conversation": conversation_id})
         return tuple(self._to_button(row) for row in rows)
 
     def message(self, conversation_id: int, message_id: int) -> StoredMessage | None:
@@ -415,7 +433,7 @@ class Transaction:
             blocks = self._open(blocks[0][1], about_conversation(row.conversation_id))
         return tuple((kind, text) for kind, text in blocks)
 
-    def _to_button(self, row: ButtonRow) -> StoredButton:
+    def _to_button(self, row: Any) -> StoredButton:
         label, action, argument = row.label, row.action, row.argument
         if action == SEALED:
             label, action, argument = self._open(argument, about_button(row.id))

@@ -1,6 +1,10 @@
+import contextlib
 import io
 import json
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -109,6 +113,41 @@ class Village:
         with self.store.transaction() as transaction:
             [found] = [r for r in transaction.rounds.of_cell(self.cell) if r.month == month]
             return dict(transaction.rounds.answers(found.id, self.ids[user]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """How a village was left: its database, and what its people know."""
+
+    database: sqlite3.Connection
+    now: datetime
+    known: dict[str, Any]
+
+
+_STAGES: dict[str, _Stage] = {}
+_KNOWN = ("ids", "choices", "choice_ids")
+
+
+def staged(village: Village, build: Callable[[Village], None]) -> Village:
+    """Return a new village after something has happened in it; it happens once, and is copied from then on."""
+    engine = village.store._engine
+    if engine.dialect.name != "sqlite":
+        build(village)
+        return village
+    name = f"{build.__module__}.{build.__qualname__}"
+    with contextlib.closing(sqlite3.connect(str(engine.url.database))) as database:
+        if name not in _STAGES:
+            build(village)
+            kept = sqlite3.connect(":memory:", check_same_thread=False)
+            database.backup(kept)
+            _STAGES[name] = _Stage(kept, village.now, deepcopy({each: getattr(village, each) for each in _KNOWN}))
+            return village
+        stage = _STAGES[name]
+        stage.database.backup(database)
+    for each, known in deepcopy(stage.known).items():
+        setattr(village, each, known)
+    village.set_clock(stage.now)
+    return village
 
 
 @pytest.fixture(scope="session")

@@ -15,20 +15,23 @@ from handlers.router import handle, make_file
 from handlers.services import Options, Services
 from knowledge.answer import KnowledgeBase
 from storage.store import Store
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 NOW = datetime(2026, 11, 5, 2, tzinfo=UTC)
 OLD, NEW = ("37-qd-tw-2021", 1), ("207-qd-tw-2026", 1)
+
+
+def _town(village: Village) -> None:
+    village.add("binh", "Trần Thị Bình", Role.SECRETARY)
+    village.add("an", "Nguyễn Văn An")
+    village.enrol("binh", "an")
 
 
 @pytest.fixture
 def town(store: Store, knowledge: KnowledgeBase) -> Village:
     """A secretary; the chat "chi" is an administrator by the settings and nobody's on the roster."""
     village = Village(store, knowledge, NOW, Options(admins=frozenset({"console:chi"})))
-    village.add("binh", "Trần Thị Bình", Role.SECRETARY)
-    village.add("an", "Nguyễn Văn An")
-    village.enrol("binh", "an")
-    return village
+    return staged(village, _town)
 
 
 def with_checklists(village: Village, knowledge: KnowledgeBase, checklists: list[Checklist]) -> None:

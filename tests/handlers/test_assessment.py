@@ -10,7 +10,7 @@ import pytest
 
 from assessment.model import ItemAnswer, Role
 from storage.rounds import StoredAnswer
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 NOVEMBER = date(2026, 11, 1)
 NONE = StoredAnswer(ItemAnswer.NONE)
@@ -18,9 +18,7 @@ AFTER_DUE = datetime(2026, 12, 1, 2, tzinfo=UTC)
 AFTER_GRACE = datetime(2026, 12, 4, 2, tzinfo=UTC)
 
 
-@pytest.fixture
-def cell(village: Village) -> Village:
-    """A secretary and three members; Cường hands in on paper. All but Dung are linked; the round is open."""
+def _cell(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("an", "Nguyễn Văn An")
     village.add("cuong", "Lê Văn Cường", has_phone=False)
@@ -28,7 +26,12 @@ def cell(village: Village) -> Village:
     village.enrol("binh", "an")
     village.say("binh", "mở kỳ")
     assert "Đã mở kỳ tháng 11/2026, hạn nộp 30/11/2026" in village.choose("binh", "Xác nhận")
-    return village
+
+
+@pytest.fixture
+def cell(village: Village) -> Village:
+    """A secretary and three members; Cường hands in on paper. All but Dung are linked; the round is open."""
+    return staged(village, _cell)
 
 
 def nothing_to_report(village: Village, user: str) -> int:

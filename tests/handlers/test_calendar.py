@@ -6,7 +6,7 @@ import pytest
 
 from assessment.model import Role
 from storage.store import Store
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 SET = "lịch mở ngày 20 lúc 8 giờ, hạn ngày 28, nhắc trước 5, 2 ngày"
 
@@ -15,13 +15,16 @@ def hanoi(month: int, day: int, hour: int = 9, year: int = 2026) -> datetime:
     return datetime(year, month, day, hour - 7, tzinfo=UTC)
 
 
-@pytest.fixture
-def cell(village: Village) -> Village:
-    """A secretary and a member, both linked; no round is open; it is the morning of 5 November."""
+def _cell(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("an", "Nguyễn Văn An")
     village.enrol("binh", "an")
-    return village
+
+
+@pytest.fixture
+def cell(village: Village) -> Village:
+    """A secretary and a member, both linked; no round is open; it is the morning of 5 November."""
+    return staged(village, _cell)
 
 
 def acts(cell: Village) -> list[str]:

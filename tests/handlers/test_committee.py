@@ -7,7 +7,7 @@ import pytest
 
 from assessment.model import ItemAnswer, Role
 from storage.rounds import StoredAnswer
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 NOVEMBER = date(2026, 11, 1)
 AFTER_DUE = datetime(2026, 12, 1, 2, tzinfo=UTC)
@@ -16,14 +16,17 @@ DISCUSS = StoredAnswer(ItemAnswer.DISCUSS)
 CHECKLIST = ("37-qd-tw-2021", 1)
 
 
-@pytest.fixture
-def commune(village: Village) -> Village:
-    """A committee member and an inspector, both of cell 3, and its secretary."""
+def _commune(village: Village) -> None:
     village.add("uy", "Hoàng Văn Ủy", Role.COMMITTEE_MEMBER)
     village.add("kiem", "Lý Thị Kiểm", Role.INSPECTOR)
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.enrol("uy", "kiem", "binh")
-    return village
+
+
+@pytest.fixture
+def commune(village: Village) -> Village:
+    """A committee member and an inspector, both of cell 3, and its secretary."""
+    return staged(village, _commune)
 
 
 def a_cell(village: Village, name: str, *given: dict[int, StoredAnswer], waiting: int = 0, org: str = "") -> int:

@@ -18,7 +18,7 @@ from handlers.router import handle
 from handlers.services import Options, Services
 from knowledge.answer import KnowledgeBase
 from storage.store import Store
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 NOW = datetime(2026, 11, 5, 2, tzinfo=UTC)
 NOVEMBER = date(2026, 11, 1)
@@ -26,16 +26,19 @@ DECISION = "Nghị quyết số 12-NQ/ĐU ngày 01/10/2026 của Đảng ủy x�
 DECIDED = Options(decision=DECISION)
 
 
-@pytest.fixture
-def undecided(store: Store, knowledge: KnowledgeBase) -> Village:
-    """A secretary and a member who have agreed while there was no decision; the round is open."""
-    village = Village(store, knowledge, NOW)
+def _undecided(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("an", "Nguyễn Văn An")
     village.enrol("binh", "an")
     village.say("binh", "mở kỳ")
     village.choose("binh", "Xác nhận")
-    return village
+
+
+@pytest.fixture
+def undecided(store: Store, knowledge: KnowledgeBase) -> Village:
+    """A secretary and a member who have agreed while there was no decision; the round is open."""
+    village = Village(store, knowledge, NOW)
+    return staged(village, _undecided)
 
 
 def decide(village: Village, knowledge: KnowledgeBase, decision: str | None = DECISION) -> Village:
@@ -89,16 +92,19 @@ def test_name_of_the_notice_hangs_on_the_words_of_the_decision() -> None:
 # --- with -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def decided(store: Store, knowledge: KnowledgeBase) -> Village:
-    """The same where the decision was there from the beginning."""
-    village = Village(store, knowledge, NOW, DECIDED)
+def _decided(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("an", "Nguyễn Văn An")
     village.enrol("binh", "an")
     village.say("binh", "mở kỳ")
     village.choose("binh", "Xác nhận")
-    return village
+
+
+@pytest.fixture
+def decided(store: Store, knowledge: KnowledgeBase) -> Village:
+    """The same where the decision was there from the beginning."""
+    village = Village(store, knowledge, NOW, DECIDED)
+    return staged(village, _decided)
 
 
 def test_notice_says_it_plainly_and_quotes_the_decision(decided: Village) -> None:

@@ -16,7 +16,7 @@ from handlers.services import Options
 from knowledge.answer import KnowledgeBase
 from storage.rounds import StoredAnswer
 from storage.store import Store
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
 AFTER_DUE = datetime(2026, 12, 1, 2, tzinfo=UTC)
@@ -28,16 +28,19 @@ FORM = (
 )
 
 
-@pytest.fixture
-def cell(village: Village) -> Village:
-    """A secretary and members; Cường hands in on paper, Dung is not linked. The round of November is open."""
+def _cell(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("an", "Nguyễn Văn An")
     village.add("cuong", "Lê Văn Cường", has_phone=False)
     village.add("dung", "Phạm Thị Dung")
     village.enrol("binh", "an")
     a_round(village, NOVEMBER)
-    return village
+
+
+@pytest.fixture
+def cell(village: Village) -> Village:
+    """A secretary and members; Cường hands in on paper, Dung is not linked. The round of November is open."""
+    return staged(village, _cell)
 
 
 def a_round(village: Village, month: date, *, opened_on: date | None = None) -> int:
@@ -458,17 +461,20 @@ def test_own_copy_says_what_was_erased_and_the_message_of_before_gives_nothing(c
 # --- slips -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def printing(store: Store, knowledge: KnowledgeBase) -> Village:
-    """A secretary with two members who have a phone and no chat yet."""
-    options = Options(telegram_name="tusoi_bot", web_address="https://tusoi.example.vn/")
-    village = Village(store, knowledge, datetime(2026, 11, 5, 2, tzinfo=UTC), options)
+def _printing(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("an", "Nguyễn Văn An")
     village.add("cuong", "Lê Văn Cường", has_phone=False)
     village.add("dung", "Phạm Thị Dung")
     village.enrol("binh")
-    return village
+
+
+@pytest.fixture
+def printing(store: Store, knowledge: KnowledgeBase) -> Village:
+    """A secretary with two members who have a phone and no chat yet."""
+    options = Options(telegram_name="tusoi_bot", web_address="https://tusoi.example.vn/")
+    village = Village(store, knowledge, datetime(2026, 11, 5, 2, tzinfo=UTC), options)
+    return staged(village, _printing)
 
 
 def codes_in(content: bytes, tmp_path: Path) -> dict[str, str]:

@@ -21,7 +21,7 @@ from handlers.schedules import next_opening, schedule_of, set_schedule
 from storage.outbox import Delivery, DeliveryState
 from storage.people import Link
 from storage.store import Store, StoredMessage
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 # Each try has a cell of its own.
 _NUMBERS = itertools.count()
@@ -33,14 +33,17 @@ def hanoi(month: int, day: int, hour: int = 9, year: int = 2026) -> datetime:
     return datetime(year, month, day, tzinfo=UTC) + timedelta(hours=hour - 7)
 
 
-@pytest.fixture
-def cell(village: Village) -> Village:
-    """A secretary and a member, both linked; by the cell's schedule rounds open on the 20th."""
+def _cell(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("an", "Nguyễn Văn An")
     village.enrol("binh", "an")
     put(village, TWENTIETH)
-    return village
+
+
+@pytest.fixture
+def cell(village: Village) -> Village:
+    """A secretary and a member, both linked; by the cell's schedule rounds open on the 20th."""
+    return staged(village, _cell)
 
 
 def put(village: Village, schedule: Schedule | None) -> None:

@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 from assessment.model import ItemAnswer, Response, Role
 from handlers.paper_line import LineNotTaken, Marks, Problem, from_text, looks_like_marks, read_marks
 from storage.rounds import StoredAnswer
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 NOVEMBER = date(2026, 11, 1)
 NONE = StoredAnswer(ItemAnswer.NONE)
@@ -21,9 +21,7 @@ AFTER_GRACE = datetime(2026, 12, 4, 2, tzinfo=UTC)
 ITEMS = range(1, 20)
 
 
-@pytest.fixture
-def cell(village: Village) -> Village:
-    """A secretary, a deputy, An with a phone, Cường and Đào without one; the round is open."""
+def _cell(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("pho", "Vũ Văn Phó", Role.DEPUTY_SECRETARY)
     village.add("an", "Nguyễn Văn An")
@@ -32,7 +30,12 @@ def cell(village: Village) -> Village:
     village.enrol("binh", "pho", "an")
     village.say("binh", "mở kỳ")
     village.choose("binh", "Xác nhận")
-    return village
+
+
+@pytest.fixture
+def cell(village: Village) -> Village:
+    """A secretary, a deputy, An with a phone, Cường and Đào without one; the round is open."""
+    return staged(village, _cell)
 
 
 def asked(village: Village, name: str = "Lê Văn Cường") -> str:

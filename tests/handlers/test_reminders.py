@@ -11,16 +11,14 @@ from bot.scheduler import Scheduler
 from storage.outbox import LEASE, DeliveryState
 from storage.people import Link
 from storage.store import StoredMessage
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 # 09:00 in Hà Nội on the days on which members are reminded of a round that is due on 30 November.
 FIVE_DAYS_BEFORE = datetime(2026, 11, 25, 2, tzinfo=UTC)
 LAST_DAY = datetime(2026, 11, 30, 2, tzinfo=UTC)
 
 
-@pytest.fixture
-def cell(village: Village) -> Village:
-    """Bình has opened the round; An and Dung are linked, Cường hands in on paper."""
+def _cell(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("an", "Nguyễn Văn An")
     village.add("dung", "Phạm Thị Dung")
@@ -28,7 +26,12 @@ def cell(village: Village) -> Village:
     village.enrol("binh", "an", "dung")
     village.say("binh", "mở kỳ")
     village.choose("binh", "Xác nhận")
-    return village
+
+
+@pytest.fixture
+def cell(village: Village) -> Village:
+    """Bình has opened the round; An and Dung are linked, Cường hands in on paper."""
+    return staged(village, _cell)
 
 
 def hand_in(village: Village, user: str) -> None:

@@ -18,7 +18,7 @@ from handlers.services import Options
 from knowledge.answer import KnowledgeBase
 from storage.people import Link
 from storage.store import Store, StoredMessage
-from tests.handlers.conftest import Village
+from tests.handlers.conftest import Village, staged
 
 OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
 IN_OCTOBER = datetime(2026, 10, 5, 2, tzinfo=UTC)
@@ -28,10 +28,7 @@ LAST_OF_OCTOBER_2028 = datetime(2028, 10, 31, 16, 59, tzinfo=UTC)
 FIRST_OF_NOVEMBER_2028 = datetime(2028, 10, 31, 17, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def cell(store: Store, knowledge: KnowledgeBase) -> Village:
-    """An and Bình have handed in in October and again in November; An reported an item in both."""
-    village = Village(store, knowledge, IN_OCTOBER)
+def _cell(village: Village) -> None:
     village.add("binh", "Trần Thị Bình", Role.SECRETARY)
     village.add("an", "Nguyễn Văn An")
     village.enrol("binh", "an")
@@ -41,7 +38,13 @@ def cell(store: Store, knowledge: KnowledgeBase) -> Village:
         village.choose("binh", "Xác nhận")
         for user in ("an", "binh"):
             hand_in(village, user)
-    return village
+
+
+@pytest.fixture
+def cell(store: Store, knowledge: KnowledgeBase) -> Village:
+    """An and Bình have handed in in October and again in November; An reported an item in both."""
+    village = Village(store, knowledge, IN_OCTOBER)
+    return staged(village, _cell)
 
 
 def hand_in(village: Village, user: str) -> None:
