@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, func, select, update
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from assessment.model import Cell, Member, PartyOrganization, Role
@@ -26,13 +26,22 @@ from storage.tables import (
 )
 from storage.vault import Vault
 
-# Read aloud or copied by hand, none of these is taken for another.
+# Codes are made of these: read aloud or copied by hand, none is taken for another.
+ISSUED_LETTERS = "CDFHJKMNPRTVWX34679"
+# Slips that were printed before have these, too.
 CODE_LETTERS = "BCDFGHJKMNPQRSTVWXZ23456789"
 CODE_LENGTH = 8
 _LINKS = cast("Table", LinkRow.__table__)
 _MEMBER_OF = select(_LINKS.c.member_id).where(
     _LINKS.c.channel == bindparam("of_channel"), _LINKS.c.chat_id == bindparam("of_chat")
 )
+# A roster has tens of thousands of rows: what each needs is put together once.
+_ADD_MEMBER = insert(cast("Table", MemberRow.__table__)).returning(MemberRow.id)
+_ADD_MEMBERSHIP = insert(cast("Table", MembershipRow.__table__))
+_ADD_ROLE = insert(cast("Table", MemberRoleRow.__table__))
+_CODES = cast("Table", EnrolmentCodeRow.__table__)
+_ADD_CODE = insert(_CODES)
+_VOID_CODES = delete(_CODES).where(_CODES.c.member_id == bindparam("of_member"), _CODES.c.used_at.is_(None))
 WRONG_TRIES, LOCKED = 5, timedelta(hours=1)
 
 
@@ -147,12 +156,19 @@ class People:
         from_on: date | None = None,
     ) -> int:
         """Add a person to a cell; return the id."""
-        row = MemberRow(name=name, card_number=card_number, phone=phone, has_phone=has_phone, admitted_on=admitted_on)
-        self._session.add(row)
-        self._session.flush()
-        self._session.add(MembershipRow(member_id=row.id, cell_id=cell_id, from_on=from_on))
-        self.set_roles(row.id, roles)
-        return row.id
+        row = {
+            "name": name,
+            "card_number": card_number,
+            "phone": phone,
+            "has_phone": has_phone,
+            "admitted_on": admitted_on,
+        }
+        member_id = int(self._session.execute(_ADD_MEMBER, row).scalar_one())
+        membership = {"member_id": member_id, "cell_id": cell_id, "from_on": from_on, "until_on": None}
+        self._session.execute(_ADD_MEMBERSHIP, membership)
+        for role in sorted({role.value for role in roles if role is not Role.MEMBER}):
+            self._session.execute(_ADD_ROLE, {"member_id": member_id, "role": role})
+        return member_id
 
     def change_member(self, member_id: int, **values: Any) -> None:
         """Set name, card_number, phone, has_phone or admitted_on of a member."""
@@ -242,23 +258,19 @@ class People:
 
     def issue_code(self, member_id: int, *, now: datetime, valid_for: timedelta) -> str:
         """Return a fresh one-time code for a member; codes issued before that were not used are void."""
-        unused = delete(EnrolmentCodeRow).where(
-            EnrolmentCodeRow.member_id == member_id, EnrolmentCodeRow.used_at.is_(None)
-        )
-        self._session.execute(unused)
+        self._session.execute(_VOID_CODES, {"of_member": member_id})
         code = ""
         while not any(letter.isdigit() for letter in code):
             # With a digit in it, it is never taken for a word.
-            code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
-        self._session.add(
-            EnrolmentCodeRow(
-                code_hash=self._vault.digests(code)[0],
-                member_id=member_id,
-                created_at=now,
-                expires_at=now + valid_for,
-            )
-        )
-        self._session.flush()
+            code = "".join(secrets.choice(ISSUED_LETTERS) for _ in range(CODE_LENGTH))
+        row = {
+            "code_hash": self._vault.digests(code)[0],
+            "member_id": member_id,
+            "created_at": now,
+            "expires_at": now + valid_for,
+            "used_at": None,
+        }
+        self._session.execute(_ADD_CODE, row)
         return code
 
     def can_redeem(self, code: str, *, now: datetime) -> bool:
