@@ -264,6 +264,7 @@ def build_gateway(
         now(documents_page),
         now(audience),
         floods,
+        lambda question: live.knowledge.prepare(question),
     )
 
 

@@ -16,7 +16,7 @@ from handlers.audience import Audience
 from handlers.files import File
 from handlers.messages import IncomingMessage, Reply, say
 from handlers.page_command import CommandNotUnderstood
-from handlers.router import is_confidential
+from handlers.router import is_confidential, may_be_a_question
 from storage.replies import QueuedReply
 from storage.store import Conversation, Store, StoredMessage, Transaction
 
@@ -89,11 +89,18 @@ class Gateway:
         make_documents: Callable[[], dict[str, Any]] | None = None,
         audience: AudienceMaker | None = None,
         floods: Floods | None = None,
+        prepare: Callable[[str], None] | None = None,
     ) -> None:
-        """Take the store, the handlers, and what keeps one person from taking everybody's time."""
+        """Take the store and the handlers.
+
+        Args:
+            floods: keeps one person from taking everybody's time; without, nothing does.
+            prepare: works out ahead what answering a question will need.
+        """
         self._store = store
         self._audience = audience
         self._floods = floods
+        self._prepare_question = prepare
         self._handle = handle
         self._make_file = make_file
         self._make_page = make_page
@@ -127,6 +134,7 @@ class Gateway:
     def receive_now(self, message: IncomingMessage) -> Received:
         """Answer one message in this thread; the caller keeps chats in order."""
         try:
+            self._prepare(message)
             with self._store.transaction() as transaction:
                 return self._answer(message, transaction)
         except Exception as error:
@@ -146,6 +154,7 @@ class Gateway:
             LeaseLostError: another worker has taken the update over; nothing was done.
             Exception: whatever the handler raises; nothing was done, and it may be tried again.
         """
+        self._prepare(message)
         with self._store.transaction() as transaction:
             transaction.inbox.done(update_id, worker, now=now)
             received = self._answer(message, transaction, tells_once=True)
@@ -161,6 +170,11 @@ class Gateway:
                 )
                 queued.append((to, reply))
         return queued, None
+
+    def _prepare(self, message: IncomingMessage) -> None:
+        """Look in the documents before the transaction: while it lasts, nobody else can write."""
+        if self._prepare_question is not None and may_be_a_question(message):
+            self._prepare_question(message.text)
 
     def put_aside(
         self, update_id: int, worker: str, error: Exception, now: datetime, again_at: datetime, most_attempts: int

@@ -90,7 +90,7 @@ class LateInteraction:
     @classmethod
     def load(cls, encoder: TokenEncoder, folder: Path) -> "LateInteraction":
         """Return a saved index; see save."""
-        rows = np.load(folder / "late-rows.npy", mmap_mode="r")
+        rows = np.load(folder / "late-rows.npy", mmap_mode="r").view(np.ndarray)
         return cls(encoder, Ragged(rows, np.load(folder / "late-starts.npy")))
 
     def save(self, folder: Path) -> None:

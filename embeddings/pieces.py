@@ -62,7 +62,8 @@ class PieceIndex:
     @classmethod
     def load(cls, folder: Path) -> "PieceIndex":
         """Return a saved index; see save."""
-        return cls(Ragged(np.load(folder / "pieces.npy", mmap_mode="r"), np.load(folder / "piece-starts.npy")))
+        vectors = np.load(folder / "pieces.npy", mmap_mode="r").view(np.ndarray)
+        return cls(Ragged(vectors, np.load(folder / "piece-starts.npy")))
 
     def save(self, folder: Path) -> None:
         """Write the index into an existing folder."""

@@ -73,6 +73,14 @@ def make_file(
     return files.make(Turn(message, conversation, None, transaction, services), name, recipe)
 
 
+def may_be_a_question(message: IncomingMessage) -> bool:
+    """Whether the documents may be asked about a message: it is neither a button, a number, a command nor a file."""
+    if message.button_id is not None or message.file_name is not None:
+        return False
+    typed = collapse(clean(message.text))
+    return not _NUMBER.fullmatch(fold(typed)) and _command(typed) is None
+
+
 def is_confidential(message: IncomingMessage, conversation: Conversation, transaction: Transaction) -> bool:
     """Whether a message answers an item of a checklist: what was chosen must not stand readable in the database."""
     if message.button_id is not None:

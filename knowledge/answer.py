@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from embeddings.encoder import Encoder
@@ -30,6 +31,7 @@ LONGEST_QUESTION = 4000
 _SHORT_FOLLOW_UP = 4
 # It costs less to look into so many than to look up more words.
 _ENOUGH = 20
+_PREPARED = 16
 _CLAUSE_ALONE = re.compile(r"(?:the |con |vay )?khoan (\d{1,3})\W*")
 
 
@@ -53,6 +55,9 @@ class KnowledgeBase(Shelf):
         self._by_citations = CitationAnswers(shelf, search)
         self._by_passages = PassageAnswers(shelf, search, thresholds or Thresholds())
         self._by_outline = OutlineAnswers(shelf, self._by_citations, self._by_passages)
+        # What `prepare` has worked out; a handful, for those who ask at this moment.
+        self._parse = lru_cache(_PREPARED)(search.parse)
+        self._answer_from_passages = lru_cache(_PREPARED)(self._by_passages.answer)
 
     @property
     def lexical(self) -> LexicalIndex:
@@ -100,6 +105,10 @@ class KnowledgeBase(Shelf):
             return None
         return self._by_passages.evidence_for(query, self.graph.find_mentions(query.text))
 
+    def prepare(self, question: str) -> None:
+        """Work out ahead most of what `answer` will need for a question, so that it takes little time then."""
+        self.answer(question)
+
     def answer(self, question: str, *, topic: Topic | None = None, k: int = 5) -> Answer:
         """Return what the documents say to a question, or why they say nothing.
 
@@ -113,7 +122,7 @@ class KnowledgeBase(Shelf):
         kind = intents.smalltalk(text)
         if kind is not None:
             return Answer(Outcome.SMALLTALK, Reason.SMALLTALK, smalltalk=kind, topic=topic)
-        query = self._search.parse(text)
+        query = self._parse(text)
         if not any(c.isalnum() for c in query.text):
             return Answer(Outcome.AMBIGUOUS, Reason.NO_WORDS, topic=topic)
         answer = self._decide(query, topic or Topic(), k)
@@ -176,7 +185,7 @@ class KnowledgeBase(Shelf):
             return self._by_citations.basis(k)
         elif self.plan is not None and intents.asks_for_cited_list(query.text):
             return self._by_citations.cited_list(k)
-        return self._by_passages.answer(query, mentions, k)
+        return self._answer_from_passages(query, tuple(mentions), k)
 
     def _go_on(self, query: Query, topic: Topic, k: int) -> Answer | None:
         """Answer a message that goes on from the one before; None when it stands alone."""

@@ -68,6 +68,11 @@ class Life:
             if self.is_over:
                 raise Killed
 
+    def ends_at(self, step: str) -> None:
+        """Let it end at a step, the next time."""
+        with self._lock:
+            self._ends_at, self._left = step, 0
+
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Do something that may end before, after, or before its transaction is committed."""
