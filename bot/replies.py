@@ -87,6 +87,11 @@ class ReplySender:
                 self._known.add(queued.message_id)
                 line = self._lines.setdefault((queued.channel, queued.chat_id), _Line())
                 line.replies.append(_Waiting(queued, message))
+                if len(line.replies) > 1 and line.replies[-2].queued.message_id > queued.message_id:
+                    # What was taken over came before what was answered meanwhile; what is in flight stays first.
+                    begun = [line.replies.popleft()] if line.is_busy else []
+                    in_order = sorted(line.replies, key=lambda each: each.queued.message_id)
+                    line.replies = deque([*begun, *in_order])
         self._changed.set()
 
     def look_now(self) -> None:

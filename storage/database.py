@@ -1,7 +1,7 @@
 """Engine, schema and transactions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -11,14 +11,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, class_mapper
 
-from storage.turns import Turns
+from storage.turns import FileTurns, Turns
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 15
-_TURNS: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
+_TURNS: WeakKeyDictionary[Engine, Sequence[Turns | FileTurns]] = WeakKeyDictionary()
 
 
 class DatabaseError(Exception):
@@ -34,11 +34,14 @@ def open_database(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            if parsed.database not in (None, "", ":memory:"):
+            is_memory = parsed.database in (None, "", ":memory:")
+            if not is_memory:
                 _make_folder(Path(str(parsed.database)).parent)
             engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S})
             _set_up_sqlite(engine)
-            _TURNS[engine] = Turns()
+            in_files = [] if is_memory else [FileTurns(Path(f"{parsed.database}.turn"))]
+            # First among ourselves, so that only one of us waits for another program.
+            _TURNS[engine] = [Turns(), *in_files]
             return engine
         return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
     except (NoSuchModuleError, ImportError) as error:
@@ -161,12 +164,11 @@ def schema_version(engine: Engine) -> str | None:
 def session(engine: Engine) -> Iterator[Session]:
     """Give a session; commit when the block ends well, roll back when it raises."""
     # SQLite lets its waiting writers try again at their own pace: a busy chat would keep the others out.
-    turns = _TURNS.get(engine)
-    with (
-        turns.turn(BUSY_TIMEOUT_S) if turns is not None else nullcontext(),
-        Session(engine, expire_on_commit=False) as opened,
-        opened.begin(),
-    ):
+    with ExitStack() as stack:
+        for turns in _TURNS.get(engine, ()):
+            stack.enter_context(turns.turn(BUSY_TIMEOUT_S))
+        opened = stack.enter_context(Session(engine, expire_on_commit=False))
+        stack.enter_context(opened.begin())
         yield opened
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import CursorResult, Select, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.tables import ReplyRow
@@ -64,6 +64,20 @@ class QueuedReply:
     replaces: str | None = None
 
 
+def _others(channel: str, chat_id: str, worker: str) -> Select[tuple[int]]:
+    """Select what waits for a chat and is not this worker's."""
+    return (
+        select(ReplyRow.message_id)
+        .where(
+            ReplyRow.state == ReplyState.WAITING.value,
+            ReplyRow.channel == channel,
+            ReplyRow.chat_id == chat_id,
+            or_(ReplyRow.leased_by.is_(None), ReplyRow.leased_by != worker),
+        )
+        .limit(1)
+    )
+
+
 class Replies:
     """The replies, within one transaction."""
 
@@ -83,9 +97,12 @@ class Replies:
         """Let a message be sent after this transaction.
 
         Args:
-            worker: holds it from now on; without, whoever comes first.
+            worker: holds it from now on; without, whoever comes first. Where something of the chat waits that another
+                one held, or nobody, it is not held either: it is taken over with that, and does not overtake it.
             replaces: the message of ours in whose place it may be shown.
         """
+        if worker is not None and self._session.scalar(_others(channel, chat_id, worker)) is not None:
+            worker = None
         row = {
             "message_id": message_id,
             "channel": channel,

@@ -1,9 +1,17 @@
-"""Turns at something that one at a time may use: whoever came first goes first."""
+"""Turns at something that one at a time may use: in a program, whoever came first goes first; among programs, soon."""
 
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+if os.name == "posix":
+    import fcntl
+
+_LOOKS_EVERY_S = 0.0005
 
 
 class Turns:
@@ -46,3 +54,48 @@ class Turns:
                 self._waiting.popleft().set()
             else:
                 self._is_taken = False
+
+
+class FileTurns:
+    """A lock among programs on one machine: a file, held while somebody uses what it stands for.
+
+    SQLite lets another program's writer try again after pauses that grow to a tenth of a second; here it looks every
+    half millisecond.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def turn(self, longest_s: float) -> Iterator[None]:
+        """Give a turn as soon as no other program has one; after so long, or without such a file, go on without."""
+        file = self._open()
+        try:
+            if file is not None:
+                _lock(file, time.monotonic() + longest_s)
+            yield
+        finally:
+            if file is not None:
+                # Closed, it is free again, as it is when the program is killed.
+                os.close(file)
+
+    def _open(self) -> int | None:
+        if os.name != "posix":
+            return None
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            # A folder that cannot be written is SQLite's to complain of, with what to do.
+            return None
+
+
+def _lock(file: int, until: float) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return
+            time.sleep(_LOOKS_EVERY_S)
+        else:
+            return

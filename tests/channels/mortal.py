@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from bot.channels import telegram_api
+from bot.channels.telegram import Telegram
 from bot.channels.telegram_http import HttpClient
 from bot.gateway import Handler
 from handlers.messages import IncomingMessage, Reply
@@ -124,7 +125,14 @@ class MortalProgram(Program):
     """A program with a life."""
 
     def __init__(
-        self, store: MortalStore, handler: Handler, life: Life, telegram: TelegramServer, clock: Clock
+        self,
+        store: MortalStore,
+        handler: Handler,
+        life: Life,
+        telegram: TelegramServer,
+        clock: Clock,
+        *,
+        polls: bool = False,
     ) -> None:
         def handle(message: IncomingMessage, conversation: Conversation, transaction: Transaction) -> list[Reply]:
             life.reach("before handler")
@@ -132,7 +140,7 @@ class MortalProgram(Program):
             life.reach("after handler")
             return replies
 
-        super().__init__(store, handle, telegram=telegram, clock=clock)
+        super().__init__(store, handle, telegram=telegram, polls=polls, clock=clock)
         self.life = life
         self._around(self.intake, "_put", "put")
         self._around(self.gateway, "receive_kept", "answer")
@@ -152,18 +160,22 @@ class MortalProgram(Program):
     async def bury(self) -> None:
         """Take away what a killed program would not have left: open ports and tasks."""
         assert self.life.is_over
-        assert self.webhooks is not None
-        serving = self.webhooks._server
-        assert serving._server is not None
-        serving._server.force_exit = True
-        await self.webhooks.stop()
+        if self.webhooks is not None:
+            serving = self.webhooks._server
+            assert serving._server is not None
+            serving._server.force_exit = True
+            await self.webhooks.stop()
         # Requests that nobody will ever answer go with their connections.
         unanswered = [task for task in asyncio.all_tasks() if "RequestResponseCycle" in repr(task.get_coro())]
         keeping = [self.intake._keeping] if self.intake._keeping is not None else []
         for task in (*self._tasks, *unanswered):
             task.cancel()
         await asyncio.gather(*self._tasks, *unanswered, *keeping, return_exceptions=True)
-        await self.messengers["telegram"].stop()
+        telegram = self.messengers["telegram"]
+        assert isinstance(telegram, Telegram)
+        # The dead confirm nothing.
+        telegram._offset = None
+        await telegram.stop()
         self._executor.shutdown()
         self.seen.close()
 

@@ -29,17 +29,17 @@ def count_and_echo(message: IncomingMessage, _conversation: Conversation, transa
     return [say(f"đã nghe: {message.text}")]
 
 
-def a_mortal(path: Path, server: TelegramServer, life: Life, clock: Clock) -> MortalProgram:
+def a_mortal(path: Path, server: TelegramServer, life: Life, clock: Clock, *, polls: bool = False) -> MortalProgram:
     engine = open_database(f"sqlite:///{path}")
     bring_up(engine)
-    return MortalProgram(MortalStore(engine, a_vault(), life), count_and_echo, life, server, clock)
+    return MortalProgram(MortalStore(engine, a_vault(), life), count_and_echo, life, server, clock, polls=polls)
 
 
-async def go_on(path: Path, server: TelegramServer, clock: Clock) -> list[Told]:
+async def go_on(path: Path, server: TelegramServer, clock: Clock, *, polls: bool = False) -> list[Told]:
     """Let another program, a while later, do what is left to do; return all that was to be said."""
     clock.later = 2 * FLIGHT
     store = Store(open_database(f"sqlite:///{path}"), a_vault())
-    async with Program(store, count_and_echo, telegram=server, clock=clock).running() as program:
+    async with Program(store, count_and_echo, telegram=server, polls=polls, clock=clock).running() as program:
         await until(lambda: not server.waiting and program.seen.is_quiet())
         with store.transaction() as transaction:
             done = dict(transaction.wanted_documents())
@@ -94,6 +94,21 @@ async def test_after_a_crash_everybody_is_answered_once(
     unknown = check(telegram, told, may_be_unknown=may_be_unknown)
     if step in IN_FLIGHT:
         assert unknown >= 1
+
+
+@pytest.mark.parametrize("step", ["before put", "uncommitted put", "after put"])
+async def test_after_a_crash_what_was_fetched_and_not_confirmed_comes_again(
+    step: str, tmp_path: Path, telegram: TelegramServer, clock: Clock
+) -> None:
+    life = Life(step)
+    program = a_mortal(tmp_path / "chat.db", telegram, life, clock, polls=True)
+    await program.start()
+    for chat, text in WRITTEN:
+        await telegram.text(chat, text)
+    await until(lambda: life.is_over)
+    await program.bury()
+    assert telegram.waiting > 0
+    check(telegram, await go_on(tmp_path / "chat.db", telegram, clock, polls=True), may_be_unknown=False)
 
 
 # --- The same with a process that is really gone ------------------------------------------------------------------

@@ -1,17 +1,19 @@
-"""Fifty people write at once, and Telegram posts much of it twice: each is answered in order, and once."""
+"""Each chat is answered in order, and once: side by side with fifty, posted twice, and after a restart."""
 
 import asyncio
 import json
 from collections.abc import Sequence
 
 import httpx
+import pytest
 
+from bot import replies
 from bot.channels.base import RawUpdate
 from bot.channels.telegram_intake import SECRET_HEADER, webhook_secret
 from handlers.messages import IncomingMessage, Reply, say
 from storage.replies import ReplyState
 from storage.store import Conversation, Store, Transaction
-from tests.channels.program import Program, until
+from tests.channels.program import Program, echo, until
 from tests.servers.telegram import TelegramServer
 
 CHATS, EACH = range(2001, 2051), 4
@@ -66,3 +68,22 @@ async def post_again(program: Program, telegram: TelegramServer) -> None:
         for update in reversed(posted[::10]):
             while (await client.post("/telegram", content=json.dumps(update))).status_code != 200:
                 await asyncio.sleep(0)
+
+
+async def test_after_a_restart_a_new_answer_does_not_overtake_one_that_still_waits(
+    store: Store, telegram: TelegramServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "RETRY_AFTER_S", 1.0)
+    first = Program(store, echo, telegram=telegram)
+    async with first.running():
+        telegram.fault("sendMessage", code=500)
+        await telegram.text(2001, "một")
+        # It has been tried once, and is to be tried again in a second.
+        await until(lambda: telegram.calls.count("sendMessage") == 1)
+        await until(lambda: first.seen.replies() == {ReplyState.WAITING.value: 1})
+    second = Program(store, echo, telegram=telegram)
+    async with second.running():
+        await telegram.text(2001, "hai")
+        await telegram.text(2002, "khác")
+        await until(lambda: second.seen.replies() == {ReplyState.SENT.value: 3})
+    assert [entry["text"] for entry in telegram.sent(2001)] == ["đã nghe: một", "đã nghe: hai"]

@@ -1,9 +1,14 @@
 """Who came first goes first, and nobody waits for ever."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
-from storage.turns import Turns
+from storage.turns import FileTurns, Turns
+
+PROJECT = Path(__file__).parent.parent.parent
 
 
 def test_turns_come_in_the_order_of_arrival() -> None:
@@ -52,3 +57,27 @@ def test_turn_is_handed_on_when_the_block_raises() -> None:
         except KeyError:
             pass
     assert not turns._is_taken
+
+
+def test_programs_take_turns_at_a_file_and_a_killed_one_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db.turn"
+    holding = (
+        "import sys, time\nfrom pathlib import Path\nfrom storage.turns import FileTurns\n"
+        "with FileTurns(Path(sys.argv[1])).turn(60):\n    print('held', flush=True)\n    time.sleep(600)\n"
+    )
+    other = subprocess.Popen([sys.executable, "-c", holding, str(path)], stdout=subprocess.PIPE, cwd=PROJECT)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        began = time.monotonic()
+        with FileTurns(path).turn(0.2):
+            # Nobody waits for ever.
+            assert time.monotonic() - began >= 0.2
+    finally:
+        other.kill()
+        other.wait()
+    with FileTurns(path).turn(60):
+        assert other.returncode is not None
+    # Where there is no such folder, the database itself says so.
+    with FileTurns(tmp_path / "none" / "chat.db.turn").turn(60):
+        assert not (tmp_path / "none").exists()
