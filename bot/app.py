@@ -79,7 +79,6 @@ def set_up_logging(level: str) -> None:
         "httpx",
         "httpcore",
         "alembic",
-        "bm25s",
         "faiss",
         "asyncio",
         "telegram",

@@ -64,7 +64,7 @@ class QueuedReply:
     replaces: str | None = None
 
 
-def _others(channel: str, chat_id: str, worker: str) -> Select[tuple[int]]:
+def _others(channel: str, chat_id: str, worker: str) -> Select[int]:
     """Select what waits for a chat and is not this worker's."""
     return (
         select(ReplyRow.message_id)
