@@ -303,11 +303,7 @@ async def run(config: Config) -> None:
     gateway = build_gateway(config, store, live, Floods())
     paces = {name: Pace(limits) for name, limits in LIMITS.items()}
     talk = _Talk(config, store, gateway, paces)
-    channels: list[Channel] = [*talk.messengers]
-    if config.web.enabled:
-        token = config.telegram.token.get_secret_value() if config.telegram.token else None
-        web = WebChat(config.web, gateway, store, thumbs=config.feedback.thumbs, telegram_token=token)
-        channels.insert(0, web)
+    channels = _channels(config, gateway, store, talk.messengers)
     if not channels:
         raise ChannelError("no channel is on: set web.enabled to true or TUSOI_TELEGRAM__TOKEN to a token")
     stopped = _stopped_by_signal()
@@ -486,6 +482,14 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def _channels(config: Config, gateway: Gateway, store: Store, messengers: Sequence[Messenger]) -> list[Channel]:
+    channels: list[Channel] = []
+    if config.web.enabled:
+        token = config.telegram.token.get_secret_value() if config.telegram.token else None
+        channels.append(WebChat(config.web, gateway, store, thumbs=config.feedback.thumbs, telegram_token=token))
+    return [*channels, *messengers]
 
 
 def _messengers(

@@ -23,9 +23,7 @@ def state(turn: Turn) -> Reply:
     said = mailbox_texts.state(waiting, aside, replies.get(ReplyState.UNKNOWN, 0), replies.get(ReplyState.FAILED, 0))
     if not aside:
         return say(said)
-    return say(
-        said, Button(mailbox_texts.TRY_AGAIN, "mb_again"), Button(mailbox_texts.THROW_AWAY, "mb_throw")
-    )
+    return say(said, Button(mailbox_texts.TRY_AGAIN, "mb_again"), Button(mailbox_texts.THROW_AWAY, "mb_throw"))
 
 
 def _try_again(turn: Turn, _argument: str) -> Reply:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, Executable, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, class_mapper
@@ -177,7 +178,18 @@ def insert_unless_there(opened: Session, table: type[DeclarativeBase], rows: Seq
 
     Another transaction that was faster is waited for.
     """
-    insert = postgresql.insert if opened.get_bind().dialect.name == "postgresql" else sqlite.insert
-    new = insert(table).values(list(rows)).on_conflict_do_nothing()
+    is_postgresql = opened.get_bind().dialect.name == "postgresql"
     # The count that a driver gives for such a statement is not the same everywhere; the rows it returns are.
+    if len(rows) == 1:
+        return len(opened.execute(_insert_one(table, is_postgresql), dict(rows[0])).all())
+    insert = postgresql.insert if is_postgresql else sqlite.insert
+    new = insert(table).values(list(rows)).on_conflict_do_nothing()
     return len(opened.execute(new.returning(*class_mapper(table).primary_key)).all())
+
+
+@cache
+def _insert_one(table: type[DeclarativeBase], is_postgresql: bool) -> Executable:
+    """Return the statement for a single row, put together once: that takes longer than what it does."""
+    insert = postgresql.insert if is_postgresql else sqlite.insert
+    columns = cast("Table", table.__table__)
+    return insert(columns).on_conflict_do_nothing().returning(*columns.primary_key)

@@ -106,7 +106,6 @@ class WebChat:
                 Route("/health", self._show_health),
                 *page_routes(gateway, secure_cookies=config.secure_cookies),
                 *mini_app_routes(gateway, telegram_token, secure_cookies=config.secure_cookies),
-                *mini_app_routes(gateway, telegram_token, secure_cookies=config.secure_cookies),
             ],
             middleware=[Middleware(GZipMiddleware)],
             exception_handlers={Refusal: refuse, HTTPException: refuse, Exception: _apologize},

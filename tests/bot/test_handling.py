@@ -1,6 +1,7 @@
 """Messages handled in a process beside the program, with the real documents."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from datetime import UTC, datetime
@@ -36,8 +37,12 @@ def a_kept_update(store: Store, external_id: str) -> int:
 
 def children() -> list[psutil.Process]:
     """Return the processes that handle messages; one that watches over what they share is not among them."""
-    found = psutil.Process().children(recursive=True)
-    return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        # One that has just ended has no command line any more.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child] if "spawn_main" in " ".join(child.cmdline()) else []
+    return found
 
 
 async def test_a_process_answers_and_when_it_is_killed_another_takes_its_place(config: Config) -> None:

@@ -195,7 +195,7 @@ class WebStage:
         return heard
 
     async def block(self, who: str, *, blocked: bool) -> None:
-        raise NotImplementedError("nobody blocks a page")
+        raise AssertionError(f"nobody blocks a page: {who}, {blocked}")
 
     def _client(self, who: str) -> httpx.AsyncClient:
         if who not in self._clients:

@@ -1,7 +1,7 @@
 """The same transcripts, played in the terminal, on the web page, in Telegram and in Zalo, give the same words."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -40,10 +40,11 @@ class House:
 
     def __init__(self, folder: Path, knowledge: KnowledgeBase) -> None:
         self._folder, self._knowledge = folder, knowledge
+        self._count = 0
 
     def stage_for(self, roster: str | None, now: datetime) -> tuple[Store, dict[str, str]]:
-        path = self._folder / f"{len(list(self._folder.iterdir()))}.db"
-        engine = open_database(f"sqlite:///{path}")
+        self._count += 1
+        engine = open_database(f"sqlite:///{self._folder / f'{self._count}.db'}")
         bring_up(engine)
         store = Store(engine, a_vault())
         if roster is None:
@@ -102,8 +103,8 @@ async def played(house: House, where: str, name: str, turns: Sequence[Turn]) -> 
         roster = turns[0].said.removeprefix("[danh sách ").removesuffix("]")
         turns = turns[1:]
     store, codes = house.stage_for(roster, NOW)
-    begin: Callable[[Store, Clock], AsyncIterator[Stage]] = getattr(house, where)
-    async with begin(store, clock) as stage:  # type: ignore[attr-defined]
+    begin: Callable[[Store, Clock], AbstractAsyncContextManager[Stage]] = getattr(house, where)
+    async with begin(store, clock) as stage:
         return await perform(stage, turns, name, codes)
 
 
