@@ -1,7 +1,10 @@
 """What platforms post to us: read only within limits, and taken only as a JSON object that is not nested deeply."""
 
+import hashlib
+import hmac
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -16,6 +19,16 @@ class BodyError(Exception):
     def __init__(self, reason: str, *, status: int) -> None:
         super().__init__(reason)
         self.status = status
+
+
+def webhook_secret(token: str, given: str | None) -> str:
+    """Return what a platform proves itself with: as it was set, or made from the token, which nobody else knows."""
+    return given or hmac.new(token.encode(), b"webhook", hashlib.sha256).hexdigest()
+
+
+def webhook_address(address: str, default_path: str) -> str:
+    """Return the address that a platform is told: one without a path gets one."""
+    return address if urlsplit(address).path.strip("/") else address.rstrip("/") + default_path
 
 
 async def read_body(request: Request) -> bytes:

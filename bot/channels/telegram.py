@@ -13,16 +13,11 @@ from weakref import WeakValueDictionary
 from starlette.routing import Route
 
 from bot.channels.base import ChannelError, DeliveryError, FileLostError, Heard, Take
+from bot.channels.posted import webhook_address, webhook_secret
 from bot.channels.telegram_api import TOKEN_SETTING, Api, understand
 from bot.channels.telegram_drawing import Drawn, as_plain, checklist_page, render
 from bot.channels.telegram_errors import ConnectError, RefusedError, UnreadableError
-from bot.channels.telegram_intake import (
-    left_out,
-    raw_update_or_its_id,
-    webhook_address,
-    webhook_route,
-    webhook_secret,
-)
+from bot.channels.telegram_intake import DEFAULT_PATH, left_out, raw_update_or_its_id, webhook_route
 from bot.config import TelegramConfig
 from bot.gateway import Gateway
 from bot.pace import LIMITS, Pace
@@ -194,7 +189,7 @@ class Telegram:
     async def _connect(self, api: Api) -> None:
         """Check the token, say how updates come to us, register the commands; may be tried again."""
         webhook = self._config.webhook
-        await api.open(webhook_address(webhook) if webhook else None, self._webhook_secret)
+        await api.open(webhook_address(webhook, DEFAULT_PATH) if webhook else None, self._webhook_secret)
         page, commands = checklist_page(self._web_address), COMMANDS[Audience.MEMBER]
         steps: list[Callable[[], Awaitable[None]]] = [
             # What everybody would see, groups see.

@@ -1,6 +1,5 @@
 """What Telegram sends us, before anyone has looked at what it says: names, order, and the webhook that takes it in."""
 
-import hashlib
 import hmac
 import json
 import logging
@@ -14,13 +13,13 @@ from starlette.routing import Route
 
 from bot.channels.base import RawUpdate, Take
 from bot.channels.cutting import well_formed
-from bot.channels.posted import BodyError, is_deep, read_body
+from bot.channels.posted import BodyError, is_deep, read_body, webhook_address
 
 log = logging.getLogger(__name__)
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 _LARGEST_UPDATE_ID = 2**63 - 1
-_DEFAULT_PATH = "/telegram"
+DEFAULT_PATH = "/telegram"
 _ORDER_KEY_LENGTH = 128
 # An update that cannot be kept as it came is kept as its id, with the reason under this name.
 LEFT_OUT = "left_out"
@@ -74,16 +73,6 @@ def parsed(payload: bytes) -> Any:
         raise ValueError("nested too deep") from error
 
 
-def webhook_secret(token: str, given: str | None) -> str:
-    """Return what Telegram proves itself with: as it was set, or made from the token, which nobody else knows."""
-    return given or hmac.new(token.encode(), b"webhook", hashlib.sha256).hexdigest()
-
-
-def webhook_address(address: str) -> str:
-    """Return the address that Telegram is told: one without a path gets one."""
-    return address if urlsplit(address).path.strip("/") else address.rstrip("/") + _DEFAULT_PATH
-
-
 def webhook_route(address: str, secret: str, channel: str, take: Take) -> Route:
     """Return the route that takes what Telegram posts; nothing is confirmed before it is kept.
 
@@ -110,7 +99,7 @@ def webhook_route(address: str, secret: str, channel: str, take: Take) -> Route:
             return Response(status_code=503)
         return Response(status_code=200)
 
-    return Route(urlsplit(webhook_address(address)).path, receive, methods=["POST"])
+    return Route(urlsplit(webhook_address(address, DEFAULT_PATH)).path, receive, methods=["POST"])
 
 
 def _id_of(update: dict[str, Any]) -> int | None:

@@ -1,7 +1,6 @@
 """A Zalo bot to our words, and back: plain text, choices as numbered lines, no edits, no files."""
 
 import asyncio
-import hashlib
 import hmac
 import logging
 import re
@@ -19,7 +18,7 @@ from starlette.routing import Route
 from bot.channels.base import ChannelError, DeliveryError, Heard, Take
 from bot.channels.numbered import Part, render, split
 from bot.channels.outgoing import Outgoing
-from bot.channels.posted import BodyError, is_deep, parse_object, read_body
+from bot.channels.posted import BodyError, is_deep, parse_object, read_body, webhook_address, webhook_secret
 from bot.channels.posting import NotSentError, SendError, new_client
 from bot.channels.zalo_api import (
     BAD_REQUEST,
@@ -145,7 +144,7 @@ class ZaloBot:
         try:
             found = await self._api().call("getMe", {})
             if self._config.webhook is not None:
-                told = {"url": _webhook_url(self._config.webhook), "secret_token": self._secret()}
+                told = {"url": webhook_address(self._config.webhook, DEFAULT_PATH), "secret_token": self._secret()}
                 await self._api().call("setWebhook", told)
         except SendError as error:
             return error
@@ -255,7 +254,9 @@ class ZaloBot:
         """Return where Zalo posts to, if there is a webhook."""
         if self._config.webhook is None:
             return ()
-        return (Route(urlsplit(_webhook_url(self._config.webhook)).path, self._receive, methods=["POST"]),)
+        return (
+            Route(urlsplit(webhook_address(self._config.webhook, DEFAULT_PATH)).path, self._receive, methods=["POST"]),
+        )
 
     async def _receive(self, request: Request) -> Response:
         given = request.headers.get(SECRET_HEADER, "").encode("latin-1")
@@ -277,9 +278,7 @@ class ZaloBot:
 
     def _secret(self) -> str:
         given = self._config.webhook_secret
-        if given is not None:
-            return given.get_secret_value()
-        return hmac.new(self._token.encode(), b"webhook", hashlib.sha256).hexdigest()
+        return webhook_secret(self._token, given.get_secret_value() if given else None)
 
     def understand(self, body: dict[str, Any], *, now: datetime) -> Heard:
         """Return what an update says; see zalo_updates.understand."""
@@ -371,11 +370,6 @@ class ZaloBot:
 def looks_like_token(text: str) -> bool:
     """Return whether a text has the form of a bot token, "123456:ABC…"; only Zalo knows whether it is one."""
     return re.fullmatch(r"\d+:[\w=+~-]+", text, re.ASCII) is not None
-
-
-def _webhook_url(address: str) -> str:
-    """Return the address that Zalo is told; one without a path of its own gets ours."""
-    return address if urlsplit(address).path.strip("/") else address.rstrip("/") + DEFAULT_PATH
 
 
 def _explain(error: SendError) -> str:

@@ -13,8 +13,8 @@ from pydantic import SecretStr, ValidationError
 from starlette.applications import Starlette
 
 from bot.channels import telegram
-from bot.channels.posted import MAX_BODY_BYTES, MAX_DEPTH
-from bot.channels.telegram_intake import SECRET_HEADER, webhook_address, webhook_secret
+from bot.channels.posted import MAX_BODY_BYTES, MAX_DEPTH, webhook_address, webhook_secret
+from bot.channels.telegram_intake import DEFAULT_PATH, SECRET_HEADER
 from bot.config import TelegramConfig
 from bot.webhooks import Webhooks
 from tests.bot.telegram_channel import AN, Kept, a_channel, running, until
@@ -208,7 +208,7 @@ def test_without_a_webhook_nothing_is_served() -> None:
     ],
 )
 def test_an_address_without_a_path_gets_one(given: str, told: str) -> None:
-    assert webhook_address(given) == told
+    assert webhook_address(given, DEFAULT_PATH) == told
     [route] = a_channel(TelegramServer(), webhook=given).routes()
     assert told.endswith(route.path)
 

@@ -9,7 +9,8 @@ import pytest
 
 from bot import replies
 from bot.channels.base import RawUpdate
-from bot.channels.telegram_intake import SECRET_HEADER, webhook_secret
+from bot.channels.posted import webhook_secret
+from bot.channels.telegram_intake import SECRET_HEADER
 from handlers.messages import IncomingMessage, Reply, say
 from storage.replies import ReplyState
 from storage.store import Conversation, Store, Transaction

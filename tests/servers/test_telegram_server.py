@@ -3,7 +3,6 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,6 @@ from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.telegram_drawn import parse_html
 
 AN, BINH, GROUP = 1001, 1002, -500
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[TelegramServer]:
-    server = TelegramServer()
-    server.backoff_s = 0.01
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=10, verify=False) as client:
-        yield client
-
-
-@pytest.fixture
-def bot(server: TelegramServer, client: httpx.AsyncClient) -> Bot:
-    return Bot(server, client)
 
 
 # --- what it refuses

@@ -1,6 +1,5 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,26 +12,6 @@ from tests.servers.telegram import BOT, TelegramServer
 from tests.servers.telegram_updates import SECRET_HEADER
 
 AN, BINH, GROUP, SUPERGROUP = 1001, 1002, -500, -1_002_003_004_005
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[TelegramServer]:
-    server = TelegramServer()
-    server.backoff_s = 0.01
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=10, verify=False) as client:
-        yield client
-
-
-@pytest.fixture
-def bot(server: TelegramServer, client: httpx.AsyncClient) -> Bot:
-    return Bot(server, client)
 
 
 # --- polling
