@@ -11,27 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
-
-from starlette.routing import Route
+from typing import TextIO, TypeVar
 
 from assessment.loader import load_checklists
 from assessment.model import Checklist
-from bot.channels.base import Channel, ChannelError, DeliveryError, Messenger, RawUpdate, Take
+from bot.channels.base import Channel, ChannelError, DeliveryError, Messenger
 from bot.channels.console import Console
 from bot.channels.webchat import WebChat
 from bot.config import Config
 from bot.floods import Floods
 from bot.gateway import Gateway
-from bot.handling import HandlerProcesses
-from bot.health import look
 from bot.intake import UpdateIntake
 from bot.jobs import Jobs
 from bot.loading import uncollected
 from bot.pace import LIMITS, Pace
-from bot.poke import Pokes, poke
+from bot.poke import poke
 from bot.replies import ReplySender
 from bot.scheduler import EraseOld, QueueDue, Scheduler
+from bot.talk import POKED_AT, Talk, cancelled, messengers_of, webhooks_of
 from bot.webhooks import Webhooks
 from embeddings.cache import CacheError
 from embeddings.encoder import Encoder, make_encoder
@@ -62,10 +59,6 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _LOOKS_EVERY_S = 1.0
-# One writes at a time; the others look at what was written, or put the documents' words together.
-_THREADS = 8
-# In data_dir; processes that only take updates in wake the program there.
-_POKED_AT = "inbox.sock"
 # Names a digest whose official text has its id.
 _BESIDE = "+tom-luoc"
 
@@ -302,7 +295,7 @@ async def run(config: Config) -> None:
     store, live = open_store(config), build_live(config)
     gateway = build_gateway(config, store, live, Floods())
     paces = {name: Pace(limits) for name, limits in LIMITS.items()}
-    talk = _Talk(config, store, gateway, paces)
+    talk = Talk(config, store, gateway, paces)
     channels = _channels(config, gateway, store, talk.messengers)
     if not channels:
         raise ChannelError("no channel is on: set web.enabled to true or TUSOI_TELEGRAM__TOKEN to a token")
@@ -315,51 +308,10 @@ async def run(config: Config) -> None:
             await channel.start()
             opened.push_async_callback(channel.stop)
         reminding = asyncio.create_task(_scheduler(config, store, channels, paces).run())
-        opened.push_async_callback(_cancelled, reminding)
+        opened.push_async_callback(cancelled, reminding)
         working = asyncio.create_task(work(config, store, live, channels, talk.sender))
-        opened.push_async_callback(_cancelled, working)
+        opened.push_async_callback(cancelled, working)
         await _until_stopped([*channels, *talk.waited_for], stopped)
-
-
-class _Talk:
-    """The messengers, what keeps their updates and has them answered, and what sends the answers."""
-
-    def __init__(self, config: Config, store: Store, gateway: Gateway, paces: Mapping[str, Pace]) -> None:
-        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="talk")
-        self.messengers = _messengers(config, store, gateway, paces, self._take)
-        by_name, worker = {messenger.name: messenger for messenger in self.messengers}, secrets.token_hex(8)
-        self.sender = ReplySender(store, by_name, worker, self._executor)
-        count = config.talk.processes
-        self._processes = HandlerProcesses(config, count) if count and self.messengers else None
-        handle = self._processes.handle if self._processes else None
-        self._intake = UpdateIntake(store, gateway, by_name, self.sender, worker, self._executor, handle=handle)
-        routes = [route for messenger in self.messengers for route in messenger.routes()]
-        self._webhooks = _webhooks(config, store, routes) if routes else None
-        self._pokes = Pokes(config.data_dir / _POKED_AT, self._intake.look_now)
-
-    @property
-    def waited_for(self) -> list[Webhooks]:
-        """What may end by itself, beside the messengers."""
-        return [self._webhooks] if self._webhooks is not None else []
-
-    async def open(self, opened: contextlib.AsyncExitStack) -> None:
-        """Begin to send, to answer and to listen, in this order."""
-        if not self.messengers:
-            return
-        opened.callback(self._executor.shutdown)
-        if self._processes is not None:
-            opened.push_async_callback(self._processes.close)
-            await self._processes.open()
-        for running in (self.sender.run(), self._intake.run()):
-            opened.push_async_callback(_cancelled, asyncio.create_task(running))
-        await self._pokes.open()
-        opened.push_async_callback(self._pokes.close)
-        if self._webhooks is not None:
-            await self._webhooks.start()
-            opened.push_async_callback(self._webhooks.stop)
-
-    async def _take(self, channel: str, updates: Sequence[RawUpdate]) -> None:
-        await self._intake.take(channel, updates)
 
 
 async def run_webhooks(config: Config) -> None:
@@ -374,32 +326,23 @@ async def run_webhooks(config: Config) -> None:
         worker = secrets.token_hex(8)
         gateway, sender = Gateway(store, lambda *_: []), ReplySender(store, {}, worker, executor)
         intake = UpdateIntake(
-            store, gateway, {}, sender, worker, executor, on_kept=lambda: poke(config.data_dir / _POKED_AT)
+            store, gateway, {}, sender, worker, executor, on_kept=lambda: poke(config.data_dir / POKED_AT)
         )
         paces = {name: Pace(limits) for name, limits in LIMITS.items()}
-        messengers = _messengers(config, store, gateway, paces, intake.take)
+        messengers = messengers_of(config, store, gateway, paces, intake.take)
         routes = [route for messenger in messengers for route in messenger.routes()]
         if not routes or not config.webhooks.shared:
             raise ChannelError(
                 "nothing to take in beside the program: set webhooks.shared to true and telegram.webhook or "
                 "zalo.webhook to the address that the platform posts to"
             )
-        server = _webhooks(config, store, routes)
+        server = webhooks_of(config, store, routes)
         stopped = _stopped_by_signal()
         await server.start()
         try:
             await _until_stopped([server], stopped)
         finally:
             await server.stop()
-
-
-def _webhooks(config: Config, store: Store, routes: Sequence[Route]) -> Webhooks:
-    def health() -> dict[str, Any]:
-        with store.transaction() as transaction:
-            return look(transaction.inbox, transaction.replies, now=datetime.now(UTC)).as_json()
-
-    settings = config.webhooks
-    return Webhooks(settings.host, settings.port, routes, health, shared=settings.shared)
 
 
 def _stopped_by_signal() -> asyncio.Event:
@@ -478,41 +421,12 @@ def _erase(config: Config, *, trusts_clock: bool) -> EraseOld:
     return lambda transaction, now: erase_old(transaction, now=now, keep_months=months, trusts_clock=trusts_clock)
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
 def _channels(config: Config, gateway: Gateway, store: Store, messengers: Sequence[Messenger]) -> list[Channel]:
     channels: list[Channel] = []
     if config.web.enabled:
         token = config.telegram.token.get_secret_value() if config.telegram.token else None
         channels.append(WebChat(config.web, gateway, store, thumbs=config.feedback.thumbs, telegram_token=token))
     return [*channels, *messengers]
-
-
-def _messengers(
-    config: Config, store: Store, gateway: Gateway, paces: Mapping[str, Pace], take: Take
-) -> list[Messenger]:
-    messengers: list[Messenger] = []
-    # Who has no token need not wait for the library.
-    if config.telegram.token is not None:
-        from bot.channels.telegram import Telegram
-
-        pace = paces[Telegram.name]
-        messengers.append(Telegram(config.telegram, gateway, pace, take, web_address=config.web.address))
-    if config.zalo.token is not None:
-        from bot.channels.zalo import ZaloBot
-
-        pace = paces[ZaloBot.name]
-        messengers.append(ZaloBot(config.zalo, gateway, pace, take, web_address=config.web.address))
-    if config.zalo_oa.is_on:
-        from bot.channels.zalo_oa import ZaloOa
-
-        pace = paces[ZaloOa.name]
-        messengers.append(ZaloOa(config.zalo_oa, gateway, pace, take, store, web_address=config.web.address))
-    return messengers
 
 
 async def _until_stopped(channels: Sequence[Channel | Webhooks], stopped: asyncio.Event) -> None:
