@@ -1,18 +1,20 @@
 """How much one person may write in a row. Moments are those at which it was written; they are arguments."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 # Somebody who taps as fast as it goes through a checklist stays below this.
 AT_ONCE = 40
 PER_SECOND = 1.0
+# Who goes on is not told again before; whoever waits as they were told finds room.
+TOLD_EVERY = timedelta(seconds=60)
 # Who has been quiet for so long may write AT_ONCE again and need not be remembered.
 _REMEMBERED = 10_000
 
 
 class Verdict(Enum):
-    """What becomes of a message: FINE is answered, TELL is the first that is not, SILENT one after it."""
+    """What becomes of a message: FINE is answered, TELL is the first that is not, SILENT one within a minute of it."""
 
     FINE = "fine"
     TELL = "tell"
@@ -23,7 +25,7 @@ class Verdict(Enum):
 class _Bucket:
     left: float
     at: datetime
-    is_told: bool = False
+    told_at: datetime | None = None
 
 
 class Floods:
@@ -44,11 +46,12 @@ class Floods:
         gained = max(0.0, (at - bucket.at).total_seconds()) * self._per_second
         bucket.left, bucket.at = min(self._at_once, bucket.left + gained), max(bucket.at, at)
         if bucket.left >= 1:
-            bucket.left, bucket.is_told = bucket.left - 1, False
+            bucket.left -= 1
             return Verdict.FINE
-        verdict = Verdict.SILENT if bucket.is_told else Verdict.TELL
-        bucket.is_told = True
-        return verdict
+        if bucket.told_at is not None and at - bucket.told_at < TOLD_EVERY:
+            return Verdict.SILENT
+        bucket.told_at = at
+        return Verdict.TELL
 
     def _forget(self, at: datetime) -> None:
         if len(self._buckets) < _REMEMBERED:

@@ -1,12 +1,15 @@
 """Sends what we say on platforms: a chat in order, each reply once, in as few commits as there are.
 
-A step begins the next reply of every chat that is not being written to, in one commit that also notes what has landed
-since the step before; then they go out side by side. While that commit lasts, what comes meanwhile gathers for the
-next.
+A step begins the next replies of chats that are not being written to, the oldest first, in one commit that also notes
+what has landed since the step before; then they go out side by side. While that commit lasts, what comes meanwhile
+gathers for the next. Only as many are begun as a platform is sent at once, and a few that are ready when it has
+answered: nobody could tell of a reply that was begun whether it arrived, were the program killed.
 """
 
 import asyncio
+import heapq
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +29,9 @@ RETRY_AFTER_S, RETRY_GROWS, LONGEST_RETRY_S = 1.0, 3.0, 300.0
 # A reply that could not be delivered for so long is given up: nobody waits for it any more.
 GIVE_UP_AFTER = timedelta(hours=24)
 LAST_SENDS_S = 15.0
+_DRAINS_EVERY_S = 0.01
+# Begun beyond what a platform is sent at once, so that it does not idle until the next commit.
+SPARE = 4
 
 _Chat = tuple[str, str]
 _T = TypeVar("_T")
@@ -76,28 +82,44 @@ class ReplySender:
         self._known: set[int] = set()
         self._landed: list[_Landed] = []
         self._flying: set[asyncio.Task[None]] = set()
+        # What may go is looked at in a thread, too.
+        self._lock = threading.Lock()
         self._changed = asyncio.Event()
         self._stopping = False
         self._look_at = 0.0
 
     def send(self, replies: Sequence[tuple[QueuedReply, StoredMessage]]) -> None:
         """Send replies that this worker holds, after those of their chats that came before."""
-        for queued, message in replies:
-            if queued.message_id not in self._known:
-                self._known.add(queued.message_id)
-                line = self._lines.setdefault((queued.channel, queued.chat_id), _Line())
-                line.replies.append(_Waiting(queued, message))
-                if len(line.replies) > 1 and line.replies[-2].queued.message_id > queued.message_id:
-                    # What was taken over came before what was answered meanwhile; what is in flight stays first.
-                    begun = [line.replies.popleft()] if line.is_busy else []
-                    in_order = sorted(line.replies, key=lambda each: each.queued.message_id)
-                    line.replies = deque([*begun, *in_order])
+        with self._lock:
+            for queued, message in replies:
+                if queued.message_id not in self._known:
+                    self._known.add(queued.message_id)
+                    self._put(_Waiting(queued, message))
         self._changed.set()
+
+    def _put(self, waiting: _Waiting) -> None:
+        queued = waiting.queued
+        line = self._lines.setdefault((queued.channel, queued.chat_id), _Line())
+        line.replies.append(waiting)
+        if len(line.replies) > 1 and line.replies[-2].queued.message_id > queued.message_id:
+            # What was taken over came before what was answered meanwhile; what is in flight stays first.
+            begun = [line.replies.popleft()] if line.is_busy else []
+            in_order = sorted(line.replies, key=lambda each: each.queued.message_id)
+            line.replies = deque([*begun, *in_order])
 
     def look_now(self) -> None:
         """Look at once for replies that nobody holds."""
         self._look_at = 0.0
         self._changed.set()
+
+    async def drain(self) -> None:
+        """Return when all that may go now has gone and is noted; what waits for a later moment stays."""
+        while any(map(self._has_work, self._lines.values())):
+            await asyncio.sleep(_DRAINS_EVERY_S)
+
+    @staticmethod
+    def _has_work(line: _Line) -> bool:
+        return line.is_busy or bool(line.replies and line.replies[0].not_before <= time.monotonic())
 
     async def run(self) -> None:
         """Send for ever; when cancelled, what is in flight still arrives and is noted."""
@@ -132,20 +154,10 @@ class ReplySender:
 
     async def _step(self) -> float:
         """Note what has landed and begin what may go; return for how long nothing else is to be done."""
-        now, wait_s = time.monotonic(), LOOK_EVERY_S
-        portion: list[_Waiting] = []
-        for line in self._lines.values():
-            if self._stopping or line.is_busy or not line.replies:
-                continue
-            first = line.replies[0]
-            if first.not_before > now:
-                wait_s = min(wait_s, first.not_before - now)
-            else:
-                portion.append(first)
-        landed = list(self._landed)
+        landed, portion, wait_s = self._next()
         if not portion and not landed:
             return wait_s
-        begun = await self._in_thread(self._commit, portion, landed, datetime.now(UTC))
+        landed, portion, begun = await self._in_thread(self._commit)
         # Only now: had the commit failed, they would be noted with the next.
         del self._landed[: len(landed)]
         for each in landed:
@@ -163,8 +175,36 @@ class ReplySender:
                 self._known.discard(waiting.queued.message_id)
         return 0.0
 
-    def _commit(self, portion: Sequence[_Waiting], landed: Sequence[_Landed], now: datetime) -> set[int]:
+    def _next(self) -> tuple[list[_Landed], list[_Waiting], float]:
+        """Return what has landed, what may be begun now, and for how long nothing else comes due."""
+        now, wait_s = time.monotonic(), LOOK_EVERY_S
+        with self._lock:
+            landed, lines = list(self._landed), [(chat, line) for chat, line in self._lines.items() if line.replies]
+            if self._stopping:
+                return landed, [], wait_s
+            room = {channel: messenger.at_once + SPARE for channel, messenger in self._messengers.items()}
+            for each in landed:
+                room[each.waiting.queued.channel] += 1
+            ready: dict[str, list[_Waiting]] = {channel: [] for channel in room}
+            for (channel, _), line in lines:
+                first = line.replies[0]
+                if line.is_busy:
+                    room[channel] -= 1
+                elif first.not_before > now:
+                    wait_s = min(wait_s, first.not_before - now)
+                else:
+                    ready[channel].append(first)
+        portion: list[_Waiting] = []
+        for channel, firsts in ready.items():
+            portion += heapq.nsmallest(room[channel], firsts, key=lambda each: each.queued.message_id)
+        return landed, portion, wait_s
+
+    def _commit(self) -> tuple[list[_Landed], list[_Waiting], set[int]]:
+        """Note what has landed, begin what may go, in one transaction; return both, and the ids of those begun."""
         with self._store.transaction() as transaction:
+            # Only now: where others wrote before us, more has landed meanwhile, and more may go.
+            landed, portion, _ = self._next()
+            now = datetime.now(UTC)
             arrived = {each.waiting.queued.message_id: each.shown_as for each in landed if each.error is None}
             transaction.replies.sent(arrived, self._worker, now=now)
             transaction.mark_delivered(*arrived, now=now)
@@ -184,7 +224,8 @@ class ReplySender:
                     transaction.replies.retry(
                         queued.message_id, self._worker, str(error), part=queued.part + error.parts_sent, at=at
                     )
-            return transaction.replies.begin([each.queued.message_id for each in portion], self._worker, now=now)
+            begun = transaction.replies.begin([each.queued.message_id for each in portion], self._worker, now=now)
+        return landed, portion, begun
 
     def _after(self, landed: _Landed) -> None:
         """Let the chat of a reply go on: with the next, with the same again, or not at all."""

@@ -156,6 +156,8 @@ class Scheduler:
             portion, wait_s, has_dropped = self._portion()
             may_be_more = may_be_more or has_dropped
             if portion or self._ended:
+                # What failed for good may go to another channel of its member's at once.
+                may_be_more = may_be_more or any(each.error and each.error.permanent for each in self._ended)
                 arrived += await self._step(portion, clock())
                 # Other writers get the database for as long as it was ours.
                 took = time.monotonic() - began

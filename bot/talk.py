@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +23,12 @@ from bot.replies import ReplySender
 from bot.webhooks import Webhooks
 from storage.store import Store
 
+log = logging.getLogger(__name__)
+
 # One writes at a time; the others look at what was written, or put the documents' words together.
 _THREADS = 8
+# At the end the platforms stay open for so long, so that who has just written is answered still.
+LAST_ANSWERS_S = 5.0
 # In data_dir; processes that only take updates in wake the program there.
 POKED_AT = "inbox.sock"
 
@@ -42,6 +47,7 @@ class Talk:
         self._intake = UpdateIntake(store, gateway, by_name, self.sender, worker, self._executor, handle=handle)
         routes = [route for messenger in self.messengers for route in messenger.routes()]
         self._webhooks = webhooks_of(config, store, routes) if routes else None
+        self._answering: asyncio.Task[None] | None = None
         self._pokes = Pokes(config.data_dir / POKED_AT, self._intake.look_now)
 
     @property
@@ -57,13 +63,30 @@ class Talk:
         if self._processes is not None:
             opened.push_async_callback(self._processes.close)
             await self._processes.open()
-        for running in (self.sender.run(), self._intake.run()):
-            opened.push_async_callback(cancelled, asyncio.create_task(running))
+        opened.push_async_callback(cancelled, asyncio.create_task(self.sender.run()))
+        self._answering = asyncio.create_task(self._intake.run())
+        opened.push_async_callback(cancelled, self._answering)
         await self._pokes.open()
         opened.push_async_callback(self._pokes.close)
         if self._webhooks is not None:
             await self._webhooks.start()
             opened.push_async_callback(self._webhooks.stop)
+
+    async def settle(self) -> None:
+        """Take up nothing new, finish what is being answered and send it, within LAST_ANSWERS_S.
+
+        To be called while the platforms are still open; what they hand over meanwhile is kept for the next start.
+        """
+        if self._answering is None:
+            return
+        try:
+            async with asyncio.timeout(LAST_ANSWERS_S):
+                if not self._answering.cancelling():
+                    self._answering.cancel()
+                await asyncio.wait({self._answering})
+                await self.sender.drain()
+        except TimeoutError:
+            log.info("closing before the last answers have gone; they wait for the next start")
 
     async def _take(self, channel: str, updates: Sequence[RawUpdate]) -> None:
         await self._intake.take(channel, updates)
@@ -105,7 +128,8 @@ def messengers_of(
 
 
 async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait for its end."""
-    task.cancel()
+    """Cancel a task, once, and wait for its end."""
+    if not task.cancelling():
+        task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

@@ -152,7 +152,12 @@ class Messenger(Channel, Protocol):
     It keeps every update through `Take` and confirms it only then; the intake (bot/intake.py) reads what was kept, one
     chat in order, and comes back with `understand`, `acknowledge` and `deliver`. A messenger never calls the gateway
     with a message itself.
+
+    Attributes:
+        at_once: so many messages go to the platform side by side; more would only wait for these.
     """
+
+    at_once: int
 
     def routes(self) -> Sequence[Route]:
         """Return what a web server has to serve for it; nothing where updates are fetched."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from handlers.messages import IncomingMessage
 from storage.people import Link
 from storage.store import Store, StoredMessage
 
+log = logging.getLogger(__name__)
 _PERSON = "local"
 _LONGEST_NAME = 128
 
@@ -112,13 +114,18 @@ class Console:
     def _work(self) -> list[tuple[str, StoredMessage, bool]]:
         """Do what was asked for and takes its time; return what was said of it: to whom, and whether again."""
         said: list[tuple[str, StoredMessage, bool]] = []
-        if self._jobs is not None:
+        if self._jobs is None:
+            return said
+        try:
             while self._jobs.run_next(
                 [self.name],
                 lambda job, message, is_edit: said.append((job.chat_id, message, is_edit)),
                 clock=self._clock,
             ):
                 pass
+        except Exception as error:
+            # What came of it could not be kept, and is said after a later line.
+            log.error("work not ended: %s", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG))
         return said
 
     def _run_due(self) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from bot.pace import Pace
 
 # Longer than any answer is waited for.
 CLOSE_TIMEOUT_S = 25.0
+# To a platform whose pace is not published; there are more connections, and some are needed for other calls.
+SENT_AT_ONCE = 8
 
 
 class Outgoing:

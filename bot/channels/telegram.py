@@ -73,6 +73,7 @@ class Telegram:
     """The Telegram bot: updates come by long polling or to a webhook, and are kept before they are confirmed."""
 
     name = "telegram"
+    at_once = IN_FLIGHT
 
     def __init__(
         self, config: TelegramConfig, gateway: Gateway, pace: Pace | None, take: Take, web_address: str | None = None
@@ -339,7 +340,7 @@ class Telegram:
             DeliveryError: it did not arrive, or may not have.
         """
         async with self._sending.of(chat_id):
-            await self._send(chat_id, as_plain(text), at_once=True)
+            await self._patiently(partial(self._send, chat_id, as_plain(text), at_once=True))
 
     async def deliver(
         self,
@@ -352,7 +353,8 @@ class Telegram:
     ) -> str | None:
         """Send a message, its texts and then its files; return Telegram's id of the last part.
 
-        Where Telegram asks to wait before the first part of what nobody waits for, the caller waits.
+        Where Telegram asks to wait, the caller waits, so that it is known meanwhile what has arrived; but what nobody
+        waits for is finished here once it has begun to arrive.
 
         Raises:
             DeliveryError: a part did not arrive, or may not have; the parts before it did.
@@ -363,13 +365,14 @@ class Telegram:
             if replaces is not None and is_one and await self._replace(chat_id, replaces, drawn[0], at_once=is_reply):
                 return replaces
             for number in range(part, len(drawn) + len(message.files)):
-                # What has begun to arrive is finished.
                 at_once, file = is_reply or number > 0, number - len(drawn) + 1
+                step: Callable[[], Awaitable[str | None]]
+                if file < 1:
+                    step = partial(self._send, chat_id, drawn[number], at_once=at_once)
+                else:
+                    step = partial(self._send_file, chat_id, message.id, file, at_once=at_once)
                 try:
-                    if file < 1:
-                        shown = await self._send(chat_id, drawn[number], at_once=at_once)
-                    else:
-                        shown = await self._send_file(chat_id, message.id, file, at_once=at_once) or shown
+                    shown = await (step() if is_reply or number == 0 else self._patiently(step)) or shown
                 except DeliveryError as error:
                     error.parts_sent = number - part
                     raise
@@ -441,28 +444,38 @@ class Telegram:
         return await self._within_limits(chat_id, partial(send, as_photo=False), at_once=at_once)
 
     async def _within_limits(self, chat_id: str, act: Callable[[], Awaitable[_T]], *, at_once: bool) -> _T:
-        """Do something in a chat, few things at a time; where Telegram asks us to wait, do it after that.
+        """Do something in a chat, few things at a time.
 
         Args:
-            at_once: somebody waits for it: broadcasts yield. Else the caller does the waiting.
+            at_once: somebody waits for it: broadcasts yield.
         Raises:
-            DeliveryError: it was not done, or may not have been.
+            DeliveryError: it was not done, or may not have been; where Telegram asks to wait, broadcasts are halted.
+        """
+        if at_once:
+            self._pace.reply(chat_id, time.monotonic())
+        try:
+            async with self._in_flight:
+                # It may have waited for its turn while the channel closed.
+                self._started()
+                return await act()
+        except DeliveryError as error:
+            if error.retry_after_s is not None:
+                now = time.monotonic()
+                self._pace.halt(now + error.retry_after_s, chat_id, now)
+            raise
+
+    async def _patiently(self, act: Callable[[], Awaitable[_T]]) -> _T:
+        """Do something, again for as long as Telegram asks to wait before it.
+
+        Raises:
+            DeliveryError: it was not done, or may not have been; also where the wait is too long, or we close before.
         """
         while True:
-            if at_once:
-                self._pace.reply(chat_id, time.monotonic())
             try:
-                async with self._in_flight:
-                    # It may have waited for its turn while the channel closed.
-                    self._started()
-                    return await act()
+                return await act()
             except DeliveryError as error:
                 wait_s = error.retry_after_s
-                if wait_s is None:
-                    raise
-                now = time.monotonic()
-                self._pace.halt(now + wait_s, chat_id, now)
-                if not at_once or wait_s > LONGEST_FLOOD_WAIT_S or not await self._wait_out(wait_s):
+                if wait_s is None or wait_s > LONGEST_FLOOD_WAIT_S or not await self._wait_out(wait_s):
                     raise
 
     async def _wait_out(self, seconds: float) -> bool:

@@ -69,11 +69,14 @@ def understand(body: dict[str, Any], *, username: str, bot_id: int, now: datetim
     Raises:
         ValueError, KeyError, TypeError or whatever the library raises: it is no update.
     """
-    if LEFT_OUT in body:
-        raise ValueError("left out when it came")
+    if LEFT_OUT in body or not isinstance(body.get("update_id"), int):
+        raise ValueError("left out when it came, or without a number")
+    if body.keys().isdisjoint(ALLOWED_UPDATES):
+        # Never asked for, or not known yet: not even read.
+        return None
     update = Update.de_json(body, None)
     chat, message = update.effective_chat, update.message
-    if not isinstance(update.update_id, int) or (chat is not None and not isinstance(chat.id, int)):
+    if chat is not None and not isinstance(chat.id, int):
         raise ValueError("ids are numbers")
     if update.my_chat_member is not None:
         return _membership(update.my_chat_member)

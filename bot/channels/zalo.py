@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from bot.channels.base import ChannelError, DeliveryError, Heard, Take
 from bot.channels.numbered import Part, render, split
-from bot.channels.outgoing import Outgoing
+from bot.channels.outgoing import SENT_AT_ONCE, Outgoing
 from bot.channels.posted import BodyError, is_deep, parse_object, read_body, webhook_address, webhook_secret
 from bot.channels.posting import NotSentError, SendError, new_client
 from bot.channels.zalo_api import (
@@ -61,6 +61,7 @@ class ZaloBot:
     """
 
     name = CHANNEL
+    at_once = SENT_AT_ONCE
 
     def __init__(
         self,

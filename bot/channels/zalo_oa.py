@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from bot.channels.base import ChannelError, DeliveryError, Heard, Take
 from bot.channels.numbered import Part, render, split
-from bot.channels.outgoing import Outgoing
+from bot.channels.outgoing import SENT_AT_ONCE, Outgoing
 from bot.channels.posted import BodyError, parse_object, read_body
 from bot.channels.posting import NotSentError, new_client
 from bot.channels.zalo_files import fetch_file
@@ -41,6 +41,7 @@ class ZaloOa:
     """The Zalo Official Account."""
 
     name = CHANNEL
+    at_once = SENT_AT_ONCE
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ class Pretend:
     """
 
     name = "telegram"
+    at_once = 8
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, str | None]] = []

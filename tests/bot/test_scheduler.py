@@ -101,6 +101,18 @@ def test_broadcast_keeps_the_pace_of_its_channel(engine: Engine) -> None:
     assert set(sender.heard().values()) == {1}
 
 
+def test_what_fails_for_good_goes_to_the_next_channel_in_the_same_waking(engine: Engine) -> None:
+    cell = Cell(engine, "telegram")
+    [member] = cell.members
+    with session(engine) as opened:
+        link(opened, member, "zalo", "zalo-chat", at=NOW - timedelta(days=1))
+    closed = DeliveryError("blocked", permanent=True, is_closed=True)
+    sender = Sender(fails={("telegram", 1): closed})
+    assert cell.wake(sender) == 1
+    assert sender.heard() == {"zalo-chat": 1}
+    assert cell.counts() == {"sent": 1}
+
+
 def test_web_chats_have_no_pace(engine: Engine) -> None:
     cell, sender = Cell(engine, *["telegram"] * 5, *["web"] * 40), Sender()
     began = time.monotonic()

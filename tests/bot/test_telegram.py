@@ -485,3 +485,12 @@ async def test_logs_hold_neither_token_nor_what_people_wrote(
 
 def test_the_bots_number_is_known_from_its_token() -> None:
     assert Api(TOKEN, "http://127.0.0.1:9/bot", "http://127.0.0.1:9/file/bot").bot_id == 123456
+
+
+@pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
+async def test_a_fixed_text_that_is_kept_nowhere_waits_as_long_as_telegram_asks(server: TelegramServer) -> None:
+    server.meet([AN])
+    async with running(server) as channel:
+        server.fault("sendMessage", code=429, description="Too Many Requests: retry after 1", retry_after_s=1)
+        await channel.say(str(AN), "Đồng chí nhắn riêng giúp.")
+    assert [answer["text"] for answer in server.sent(AN)] == ["Đồng chí nhắn riêng giúp."]

@@ -88,7 +88,15 @@ def test_one_who_writes_too_fast_is_told_once_and_may_go_on_after_a_while() -> N
     assert [floods.judge("an", at).value for _ in range(6)] == ["fine", "fine", "fine", "tell", "silent", "silent"]
     assert floods.judge("binh", at) is Verdict.FINE
     at += timedelta(seconds=2)
-    assert [floods.judge("an", at).value for _ in range(4)] == ["fine", "fine", "tell", "silent"]
+    assert [floods.judge("an", at).value for _ in range(4)] == ["fine", "fine", "silent", "silent"]
+    at += timedelta(seconds=60)
+    assert [floods.judge("an", at).value for _ in range(5)] == ["fine", "fine", "fine", "tell", "silent"]
+
+
+def test_one_who_goes_on_for_minutes_is_told_once_a_minute() -> None:
+    floods = Floods(at_once=3, per_second=1.0)
+    verdicts = [floods.judge("an", NOW + timedelta(seconds=n / 4)) for n in range(4 * 150)]
+    assert verdicts.count(Verdict.TELL) == 3
 
 
 def test_what_was_written_over_hours_and_comes_at_once_is_no_flood() -> None:

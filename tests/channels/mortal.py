@@ -146,7 +146,7 @@ class MortalProgram(Program):
         self._around(self.gateway, "receive_kept", "answer")
         self._around(self.messengers["telegram"], "understand", "understand")
         # What has landed is noted in the same commit that begins the next.
-        self._around(self.sender, "_commit", lambda _portion, landed, *_: "note" if landed else "begin")
+        self._around(self.sender, "_commit", lambda: "note" if self.sender._landed else "begin")
 
     async def start(self) -> None:
         with pytest.MonkeyPatch.context() as patched:

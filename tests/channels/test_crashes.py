@@ -85,14 +85,17 @@ async def test_after_a_crash_everybody_is_answered_once(
     await program.start()
     for chat, text in WRITTEN:
         await telegram.text(chat, text)
-    await until(lambda: life.is_over)
+    # How often a step comes depends on how much is begun and noted together: it may not come so often.
+    await until(lambda: life.is_over or (after > 0 and not telegram.waiting and program.seen.is_quiet()))
+    was_killed_there = life.is_over
+    program.end()
     await program.bury()
     told = await go_on(tmp_path / "chat.db", telegram, clock)
     # At its first time nobody is further on than this step; later another chat's answer may be in flight, as may be
     # the next one, which is begun where the one before is noted.
     may_be_unknown = step in IN_FLIGHT or step == "after note" or after > 0
     unknown = check(telegram, told, may_be_unknown=may_be_unknown)
-    if step in IN_FLIGHT:
+    if step in IN_FLIGHT and was_killed_there:
         assert unknown >= 1
 
 

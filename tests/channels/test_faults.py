@@ -230,7 +230,7 @@ def test_whatever_telegram_does_nothing_is_lost_and_nothing_doubled(monkeypatch:
     run_state_machine_as_test(
         Chats,
         settings=settings(
-            max_examples=25,
+            max_examples=12,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

@@ -16,7 +16,7 @@ from bot.config import Config
 from storage.database import open_database, session
 from storage.tables import IncomingUpdateRow, ReplyRow
 from tests.soak.killing import ended
-from tests.soak.outside import FIRST_CHAT, Program, Telegram, free_port, telegram_server
+from tests.soak.outside import FIRST_CHAT, Platform, Program, Telegram, free_port, telegram_server
 
 WAIT_S = 120.0
 
@@ -77,13 +77,13 @@ def kill_while_people_write(
                 time.sleep(chance.uniform(0.2, life_s))
                 program.kill()
                 tally.kills += 1
-                _let_leases_run_out(program.config)
+                let_leases_run_out(program.config)
                 program.start()
                 program.wait_until_ready()
         finally:
             over.set()
             writing.join()
-        _wait_until_quiet(telegram, program.config)
+        wait_until_quiet(telegram, program.config)
         if program.stop() != 0:
             tally.wrong.append("the program did not end well")
         _compare(telegram, program.config, written, tally)
@@ -101,7 +101,7 @@ def _write(telegram: Telegram, written: dict[int, list[str]], over: threading.Ev
         over.wait(chance.expovariate(rate))
 
 
-def _let_leases_run_out(config: Config) -> None:
+def let_leases_run_out(config: Config) -> None:
     """Let what a killed program held be free at once, as it would be half a minute later."""
     engine = open_database(config.database_url)
     with session(engine) as opened:
@@ -111,7 +111,7 @@ def _let_leases_run_out(config: Config) -> None:
     engine.dispose()
 
 
-def _replies(config: Config) -> list[tuple[str, str, str]]:
+def replies_in(config: Config) -> list[tuple[str, str, str]]:
     """Return (chat, text, state) of all replies, in order."""
     path = config.database_url.removeprefix("sqlite:///")
     query = (
@@ -122,13 +122,18 @@ def _replies(config: Config) -> list[tuple[str, str, str]]:
         return [(str(chat), str(text), str(state)) for chat, text, state in looking.execute(query)]
 
 
-def _wait_until_quiet(telegram: Telegram, config: Config) -> None:
+def wait_until_quiet(platform: Platform, config: Config) -> None:
+    """Return when nothing waits to be handled or sent, and nothing at the platform.
+
+    Raises:
+        TimeoutError: something still does.
+    """
     end = time.monotonic() + WAIT_S
     store = open_store(config)
     while time.monotonic() < end:
         with store.transaction() as transaction:
             oldest = transaction.inbox.oldest_waiting() or transaction.replies.oldest_unsent()
-        if oldest is None and telegram.ask("waiting") == 0:
+        if oldest is None and platform.ask("waiting") == 0:
             return
         time.sleep(0.1)
     raise TimeoutError("something still waits")
@@ -138,7 +143,7 @@ def _compare(telegram: Telegram, config: Config, written: dict[int, list[str]], 
     arrived: dict[int, list[str]] = {chat: [] for chat in written}
     for _, chat, text in telegram.sends():
         arrived[chat].append(text)
-    replies = _replies(config)
+    replies = replies_in(config)
     tally.states = dict(Counter(state for _, _, state in replies))
     for chat, texts in written.items():
         told = [(text, state) for to, text, state in replies if to == str(chat)]

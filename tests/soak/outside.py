@@ -80,23 +80,37 @@ def settle(config: Config, *, cells: int, members: int) -> list[list[Person]]:
 @contextmanager
 def telegram_server(chat_ids: list[int]) -> Iterator["Telegram"]:
     """Give a Telegram server, a process of its own, on which these people have written to the bot before."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.servers.telegram"], cwd=PROJECT, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
+    with _process("telegram") as said:
         server = Telegram(said["port"], said["token"])
         server.ask("meet", {"chat_ids": chat_ids})
         yield server
+
+
+@contextmanager
+def zalo_server(chat_ids: list[str]) -> Iterator["Zalo"]:
+    """Give a Zalo server, a process of its own, on which these people have written to the bot before."""
+    with _process("zalo", "--allow-local") as said:
+        server = Zalo(said["port"], said["token"])
+        server.ask("meet", {"chat_ids": chat_ids})
+        yield server
+
+
+@contextmanager
+def _process(name: str, *options: str) -> Iterator[dict[str, Any]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"tests.servers.{name}", *options], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
     finally:
         process.kill()
         process.wait()
 
 
 @dataclass(frozen=True, slots=True)
-class Telegram:
-    """Where the server listens, and what it has seen."""
+class Platform:
+    """Where a server listens."""
 
     port: int
     token: str
@@ -106,7 +120,19 @@ class Telegram:
         answer = httpx.post(f"http://127.0.0.1:{self.port}/_test/{name}", json=dict(body or {}), timeout=30)
         return answer.raise_for_status().json()
 
+
+class Telegram(Platform):
+    """The Telegram server, and what it has seen."""
+
     def sends(self) -> list[tuple[float, int, str]]:
+        """Return (when, chat id, text) of the messages that arrived, in order."""
+        return [(at, chat_id, text) for at, chat_id, text in self.ask("sends")]
+
+
+class Zalo(Platform):
+    """The Zalo server, and what it has seen."""
+
+    def sends(self) -> list[tuple[float, str, str]]:
         """Return (when, chat id, text) of the messages that arrived, in order."""
         return [(at, chat_id, text) for at, chat_id, text in self.ask("sends")]
 
@@ -139,6 +165,16 @@ class Program:
             "TUSOI_TELEGRAM__TOKEN": telegram.token,
             "TUSOI_TELEGRAM__BASE_URL": f"{base}/bot",
             "TUSOI_TELEGRAM__BASE_FILE_URL": f"{base}/file/bot",
+        }
+
+    def reach_zalo(self, zalo: Zalo) -> None:
+        """Let it find Zalo at a server of ours, which posts to it."""
+        posted_to = free_port()
+        self.environment |= {
+            "TUSOI_ZALO__TOKEN": zalo.token,
+            "TUSOI_ZALO__BASE_URL": f"http://127.0.0.1:{zalo.port}/bot",
+            "TUSOI_ZALO__WEBHOOK": f"http://127.0.0.1:{posted_to}/zalo",
+            "TUSOI_WEBHOOKS__PORT": str(posted_to),
         }
 
     @property
