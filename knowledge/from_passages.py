@@ -31,6 +31,8 @@ _MOSTLY = 0.5
 # A cosine below which a passage is about something else.
 _FAR = 0.25
 _REMEMBERED = 4000
+# Questions that are being answered at this moment.
+_ASKED = 16
 _LEAST_WORDS = 3
 _SEVERAL = re.compile(
     r"\b(?:liet ke|tong hop|so sanh|nhung (?:van ban|quy dinh|muc|cho|doan|noi dung|diem) nao"
@@ -68,6 +70,7 @@ _WANTS_AMOUNT = re.compile(
 )
 _NUMBER = r"(?:\d[\d.,/]*|mot|hai|ba|bon|nam|sau|bay|tam|chin|muoi)"
 _MONEY = {"tien": "(?:dong|trieu|ty)", "dong": "(?:dong|trieu|ty)", "phan tram": "(?:%|phan tram)"}
+_AMOUNT = re.compile(r"\d")
 # Numbers of documents, dates and years count nothing.
 _NO_AMOUNT = re.compile(
     r"\d+/\d{4}/\w+|\d+-[a-z]+/[a-z]+|\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|\b(?:19|20)\d{2}\b|\b(?:dieu|khoan|muc) \d+"
@@ -118,6 +121,11 @@ class _Looked:
 @lru_cache(maxsize=_REMEMBERED)
 def _words_and_pairs(text: str) -> frozenset[str]:
     return words_and_pairs(text)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _folded(text: str) -> str:
+    return fold(text)
 
 
 class PassageAnswers:
@@ -287,9 +295,9 @@ class PassageAnswers:
 
     def _may_answer(self, query: Query, hit: Hit) -> bool:
         """Whether no rule speaks against a passage, whatever the evidence."""
-        if _WANTS_PERSON.search(fold(query.text)):
+        if _wants_person(query.text):
             return False
-        return _has_wanted_number(query, self._shelf.passages[hit.passage_id].text)
+        return _has_wanted_number(query.text, self._shelf.passages[hit.passage_id].text)
 
     def _is_enough(self, query: Query, hit: Hit, seen: Evidence) -> bool:
         if not self._may_answer(query, hit) or _says_nothing(seen):
@@ -436,20 +444,36 @@ def _says_nothing(seen: Evidence) -> bool:
     return no_word and max(by_name["dense"], by_name["pieces"]) < _FAR
 
 
-def _has_wanted_number(query: Query, text: str) -> bool:
-    """Whether a text names a number of what a question wants counted; true where it wants nothing counted."""
-    if _WANTS_AMOUNT.search(fold(query.text)):
-        return re.search(r"\d", _NO_AMOUNT.sub("", fold(text))) is not None
-    if _WANTS_DAY.search(fold(query.text)):
-        return _DAY.search(fold(text)) is not None
-    folded = fold(query.text)
+# By question, since several passages are looked at for each.
+@lru_cache(maxsize=_ASKED)
+def _wanted_number(question: str) -> re.Pattern[str] | None:
+    """Return what a text must hold that names a number of what a question wants counted; None where it wants none."""
+    folded = fold(question)
+    if _WANTS_AMOUNT.search(folded):
+        return _AMOUNT
+    if _WANTS_DAY.search(folded):
+        return _DAY
     wanted = next((found for found in _WANTS_NUMBER.finditer(folded) if not _says_many(folded, found)), None)
     if wanted is None:
-        return True
+        return None
     unit = wanted["unit"] or wanted["other"]
     unit = _MONEY.get(unit, unit)
     # "trên 50% số phiếu": a few words may stand between the number and what it counts.
-    return re.search(rf"\b{_NUMBER}%?\s*(?:\w+\s+){{0,3}}{unit}", fold(text)) is not None
+    return re.compile(rf"\b{_NUMBER}%?\s*(?:\w+\s+){{0,3}}{unit}")
+
+
+def _has_wanted_number(question: str, text: str) -> bool:
+    """Whether a text names a number of what a question wants counted; true where it wants nothing counted."""
+    wanted = _wanted_number(question)
+    if wanted is None:
+        return True
+    folded = _folded(text)
+    return wanted.search(_NO_AMOUNT.sub("", folded) if wanted is _AMOUNT else folded) is not None
+
+
+@lru_cache(maxsize=_ASKED)
+def _wants_person(question: str) -> bool:
+    return _WANTS_PERSON.search(fold(question)) is not None
 
 
 def _says_many(folded: str, found: re.Match[str]) -> bool:

@@ -1,6 +1,5 @@
 """lexicon.yaml: what people write -> what the documents say."""
 
-import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -76,7 +75,8 @@ class Lexicon:
             LexiconError: an entry lacks its fields.
         """
         self._by_words: dict[tuple[str, ...], list[_Entry]] = defaultdict(list)
-        self._longest = 0
+        # By the first word of a form, how many words the forms have that begin with it.
+        self._lengths: dict[str, list[int]] = {}
         self._unclear: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.short_forms: dict[str, str] = {}
         names: set[str] = set()
@@ -129,7 +129,7 @@ class Lexicon:
         # "TƯ", "CƯ", "ĐU" are abbreviations; "tư", "cư", "du" are words.
         in_capitals = term.isupper() and is_syllable(term)
         self._by_words[folded].append(_Entry(keys, folded, tuple(syllables(canonical)), weight, in_capitals))
-        self._longest = max(self._longest, len(folded))
+        self._lengths[folded[0]] = sorted({*self._lengths.get(folded[0], ()), len(folded)})
 
     def expand(self, typed: Sequence[str]) -> list[Expansion]:
         """Return formal wordings for parts of a question, in the order of those parts.
@@ -157,8 +157,10 @@ class Lexicon:
 
     def _matches(self, folded: list[str], keys: list[str], capitals: list[bool]) -> Iterator[Expansion]:
         seen: set[tuple[tuple[str, ...], int]] = set()
-        spans = itertools.product(range(len(folded)), range(1, self._longest + 1))
-        for start, end in ((start, start + length) for start, length in spans if start + length <= len(folded)):
+        spans = (
+            (start, start + length) for start, token in enumerate(folded) for length in self._lengths.get(token, ())
+        )
+        for start, end in spans:
             for entry in self._by_words.get(tuple(folded[start:end]), ()):
                 if (entry.canonical, start) in seen or (entry.in_capitals and not all(capitals[start:end])):
                     continue

@@ -12,6 +12,9 @@ from sqlalchemy.orm import Session
 from storage.database import DatabaseError, explain, open_database, session
 from storage.tables import ApprovedAnswerRow
 
+# Put together once: every question asks for them.
+_LIVE = select(ApprovedAnswerRow).where(ApprovedAnswerRow.withdrawn_on.is_(None)).order_by(ApprovedAnswerRow.id.desc())
+
 
 @dataclass(frozen=True, slots=True)
 class ApprovedAnswer:
@@ -73,9 +76,7 @@ class ApprovedAnswers:
 
     def live(self) -> list[ApprovedAnswer]:
         """Return the answers that nobody has withdrawn, the newest first."""
-        query = select(ApprovedAnswerRow).where(ApprovedAnswerRow.withdrawn_on.is_(None))
-        rows = self._session.scalars(query.order_by(ApprovedAnswerRow.id.desc()))
-        return [_to_answer(row) for row in rows]
+        return [_to_answer(row) for row in self._session.scalars(_LIVE)]
 
     def get(self, answer_id: int) -> ApprovedAnswer | None:
         """Return an answer, withdrawn or not; None for an unknown id."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Select, Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import CursorResult, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.tables import ReplyRow
@@ -35,6 +35,17 @@ class ReplyState(Enum):
 
 # Put together once: making a statement anew takes longer than what it does.
 _ADD = insert(_ROWS)
+# What waits for a chat and is not this worker's.
+_OTHERS = (
+    select(_ROWS.c.message_id)
+    .where(
+        _ROWS.c.state == ReplyState.WAITING.value,
+        _ROWS.c.channel == bindparam("of_channel"),
+        _ROWS.c.chat_id == bindparam("of_chat"),
+        or_(_ROWS.c.leased_by.is_(None), _ROWS.c.leased_by != bindparam("of_worker")),
+    )
+    .limit(1)
+)
 _FINISH = (
     update(_ROWS)
     .where(
@@ -64,20 +75,6 @@ class QueuedReply:
     replaces: str | None = None
 
 
-def _others(channel: str, chat_id: str, worker: str) -> Select[int]:
-    """Select what waits for a chat and is not this worker's."""
-    return (
-        select(ReplyRow.message_id)
-        .where(
-            ReplyRow.state == ReplyState.WAITING.value,
-            ReplyRow.channel == channel,
-            ReplyRow.chat_id == chat_id,
-            or_(ReplyRow.leased_by.is_(None), ReplyRow.leased_by != worker),
-        )
-        .limit(1)
-    )
-
-
 class Replies:
     """The replies, within one transaction."""
 
@@ -101,8 +98,10 @@ class Replies:
                 one held, or nobody, it is not held either: it is taken over with that, and does not overtake it.
             replaces: the message of ours in whose place it may be shown.
         """
-        if worker is not None and self._session.scalar(_others(channel, chat_id, worker)) is not None:
-            worker = None
+        if worker is not None:
+            of_chat = {"of_channel": channel, "of_chat": chat_id, "of_worker": worker}
+            if self._session.scalar(_OTHERS, of_chat) is not None:
+                worker = None
         row = {
             "message_id": message_id,
             "channel": channel,

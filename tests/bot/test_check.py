@@ -1,3 +1,4 @@
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot.app import build_knowledge_base, open_store
+from bot.app import build_knowledge_base, build_live, open_store
 from bot.check import Finding, check
 from bot.config import Config, load_config
 from storage.database import migration_head, open_database
@@ -229,6 +230,20 @@ def test_folder_that_has_changed_since_is_told(tmp_path: Path) -> None:
     assert "reload --dry-run" in findings(config)["library"].detail
 
 
+def test_load_by_force_is_told_with_its_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    shutil.copytree(PROJECT / "knowledge" / "documents", folder)
+    config = a_config(tmp_path / "data", DOCUMENTS__FOLDER=str(folder))
+    build_knowledge_base(config)
+    (folder / "377-qd-tw-2025.md").unlink()
+    live = build_live(config, takes_folder=False)
+    live.reload(by="telegram:1", at=NOW, reason="theo công văn 12")
+    assert re.search(
+        r", \d+ of \d+ golden questions fail, loaded all the same by telegram:1: theo công văn 12$",
+        findings(config)["library"].detail,
+    )
+
+
 def test_checklist_that_an_admin_confirmed_waits_for_nobody(tmp_path: Path) -> None:
     config = a_config(tmp_path / "data")
     assert findings(config)["checklists"].detail == "2 versions, 1 to be confirmed by an admin"
@@ -245,7 +260,7 @@ def test_what_was_put_aside_and_what_waits_too_long_is_not_well(tmp_path: Path) 
         first, _ = transaction.inbox.claim("w", ["telegram"], now=then)
     found = findings(config)["messages"]
     assert found.ok
-    assert found.detail.startswith("oldest update not handled: 0 s, oldest reply not sent: none")
+    assert re.match(r"oldest update not handled: \d s, oldest reply not sent: none", found.detail)
     with store.transaction() as transaction:
         transaction.inbox.failed(first.id, "w", "KeyError 1F2E", now=then, again_at=then, most_attempts=1)
     found = findings(config)["messages"]
