@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from assessment.access import Data, Subject
-from assessment.model import Cell, Member
+from assessment.model import AssessmentRound, Cell, Member
 from assessment.schedule import local_day
 from assessment.summary import Period, quarter_of, year_of
 from handlers import member_texts, overview, paper_texts, secretary_texts
@@ -55,13 +55,10 @@ def month_files(cell: Cell, round_id: int, on: date) -> tuple[tuple[str, str], .
 
 def files_of_latest(turn: Turn) -> tuple[tuple[str, str], ...]:
     """Return the chart of the own cell's months and the files of its latest one, for a reply; none without a round."""
-    found = _allowed(turn, Data.STATUS)
-    if isinstance(found, Reply):
+    found = _latest(turn, Data.STATUS)
+    if found is None:
         return ()
-    _, cell = found
-    latest = next(iter(turn.transaction.rounds.of_cell(cell.id)), None)
-    if latest is None:
-        return ()
+    cell, latest = found
     chart_of_months = paper_texts.chart_file(cell.name), f"chart:{cell.id}"
     return chart_of_months, *month_files(cell, latest.id, latest.month)
 
@@ -123,13 +120,10 @@ def _period(first: str, span: str) -> Period:
 
 def roll_ups_of_latest(turn: Turn) -> tuple[tuple[str, str], ...]:
     """Return the roll-ups of the quarter and the year of the own cell's latest round, for a page."""
-    found = _allowed(turn, Data.COUNTS)
-    if isinstance(found, Reply):
+    found = _latest(turn, Data.COUNTS)
+    if found is None:
         return ()
-    _, cell = found
-    latest = next(iter(turn.transaction.rounds.of_cell(cell.id)), None)
-    if latest is None:
-        return ()
+    cell, latest = found
     return tuple(_roll_up_file(cell, period) for period in (quarter_of(latest.month), year_of(latest.month)))
 
 
@@ -435,6 +429,16 @@ def _allowed(turn: Turn, data: Data) -> tuple[Member, Cell] | Reply:
         return say(member_texts.NOT_LINKED)
     cell = turn.transaction.people.cell(member.cell_id)
     return (member, cell) if overview.may(turn, member, data, cell) else say(secretary_texts.ONLY_SECRETARY)
+
+
+def _latest(turn: Turn, data: Data) -> tuple[Cell, AssessmentRound] | None:
+    """Return the own cell and its latest round, if the table lets who asks see something of it and there is one."""
+    found = _allowed(turn, data)
+    if isinstance(found, Reply):
+        return None
+    _, cell = found
+    latest = next(iter(turn.transaction.rounds.of_cell(cell.id)), None)
+    return None if latest is None else (cell, latest)
 
 
 def _note(turn: Turn, member: Member, action: str, about: str) -> None:

@@ -33,12 +33,9 @@ _CONFIDENTIAL = frozenset({"pp_none", "pp_yes"})
 
 def begin(turn: Turn, first: str = "0") -> Reply:
     """Show whose paper is waited for, three a page."""
-    deputy = _deputy(turn)
-    if isinstance(deputy, Reply):
-        return deputy
-    found = current_round(turn, deputy)
-    if found is None:
-        return say(paper_entry_texts.NO_ROUND)
+    found = _open_round(turn)
+    if isinstance(found, Reply):
+        return found
     members, entered = _waiting(turn, found), _correctable(turn, found)
     if not members:
         to_fixes = [Button(paper_entry_texts.CORRECT_ONE, "pp_fixes", "0")] if entered else []
@@ -49,12 +46,9 @@ def begin(turn: Turn, first: str = "0") -> Reply:
 
 def entered_before(turn: Turn, first: str = "0") -> Reply:
     """Show whose paper was put in and can still be corrected, three a page."""
-    deputy = _deputy(turn)
-    if isinstance(deputy, Reply):
-        return deputy
-    found = current_round(turn, deputy)
-    if found is None:
-        return say(paper_entry_texts.NO_ROUND)
+    found = _open_round(turn)
+    if isinstance(found, Reply):
+        return found
     entered = _correctable(turn, found)
     if not entered:
         return say(paper_entry_texts.nothing_to_correct(found.month, found.due_on))
@@ -195,12 +189,9 @@ def _leave(_turn: Turn, _argument: str) -> Reply:
 
 
 def _by_name(turn: Turn, text: str) -> Reply | None:
-    deputy = _deputy(turn)
-    if isinstance(deputy, Reply):
-        return deputy
-    found = current_round(turn, deputy)
-    if found is None:
-        return say(paper_entry_texts.NO_ROUND)
+    found = _open_round(turn)
+    if isinstance(found, Reply):
+        return found
     name = collapse(clean(text)).strip(" .,!?")
     wanted = _TITLE.sub("", fold(name), count=1)
     waiting = _waiting(turn, found)
@@ -226,6 +217,14 @@ def _deputy(turn: Turn) -> Member | Reply:
     if not looker.may(Data.PAPER, Subject(cell.id, cell.organization_id)):
         return say(paper_entry_texts.ONLY_DEPUTY)
     return looker.member
+
+
+def _open_round(turn: Turn) -> AssessmentRound | Reply:
+    """Return the round in which the deputy who writes puts in papers; else why there is none."""
+    deputy = _deputy(turn)
+    if isinstance(deputy, Reply):
+        return deputy
+    return current_round(turn, deputy) or say(paper_entry_texts.NO_ROUND)
 
 
 def _admit(turn: Turn, argument: str) -> tuple[Looker, AssessmentRound, Member] | Reply:

@@ -1,8 +1,13 @@
-"""Documents for tests: what a row does not say is filled in."""
+"""Documents for tests, in which what a row does not say is filled in, and an encoder that counts."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.encoder import HashingEncoder
 from knowledge.model import Confidence, Document, DocumentKind, TextKind
 
 DOCUMENTS = Path(__file__).parents[2] / "knowledge" / "documents"
@@ -17,6 +22,23 @@ ENTRY = {
     "text_kind": "official",
     "confidence": "verified",
 }
+
+
+class CountingEncoder(HashingEncoder):
+    """The hashing encoder, counting the texts it was given to index, and the questions."""
+
+    def __init__(self, fingerprint: str | None = None) -> None:
+        super().__init__(dim=128)
+        self.fingerprint = fingerprint or self.fingerprint
+        self.encoded = self.asked = 0
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.encoded += len(texts)
+        return super().encode(texts)
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.asked += len(texts)
+        return super().encode(texts)
 
 
 def an_entry(**changed: str | None) -> str:

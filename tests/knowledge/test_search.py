@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from embeddings.cache import CacheError
-from embeddings.encoder import HashingEncoder, make_encoder
+from embeddings.encoder import make_encoder
 from knowledge.answer import build_knowledge
 from knowledge.calibration import SIGNALS, VIEWS, Calibration
 from knowledge.evaluation import read_questions
@@ -21,7 +20,7 @@ from knowledge.model import Hit, Outcome
 from knowledge.query import parse_query
 from knowledge.search import Entry, Search, build_search
 from knowledge.views import View, load_views
-from tests.knowledge.builders import DOCUMENTS, PLAN
+from tests.knowledge.builders import DOCUMENTS, PLAN, CountingEncoder
 
 LEXICON: dict[str, Any] = {
     "abbreviations": [{"term": "cbcc", "kind": "organisation", "canonical": "cán bộ, công chức"}],
@@ -36,23 +35,6 @@ TEXTS = {
     "nhan-dan": "Người đứng đầu định kỳ tiếp và đối thoại với nhân dân; giám sát của nhân dân.",
 }
 ENTRIES = [Entry(id, text) for id, text in TEXTS.items()]
-
-
-class CountingEncoder(HashingEncoder):
-    """The bundled encoder, counting the texts it was given to index, and the questions."""
-
-    def __init__(self, fingerprint: str | None = None) -> None:
-        super().__init__(dim=128)
-        self.fingerprint = fingerprint or self.fingerprint
-        self.encoded = self.asked = 0
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        self.encoded += len(texts)
-        return super().encode(texts)
-
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        self.asked += len(texts)
-        return super().encode(texts)
 
 
 @pytest.fixture(scope="module")

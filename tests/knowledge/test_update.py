@@ -16,11 +16,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from embeddings import cache
 from embeddings.cache import CacheError
-from embeddings.encoder import HashingEncoder
 from knowledge import prepared as preparing
 from knowledge.answer import KnowledgeBase, build_knowledge
 from knowledge.indexes import Entry
@@ -30,7 +28,7 @@ from knowledge.model import Document
 from knowledge.postings import Postings
 from knowledge.search import Search, build_search
 from knowledge.views import View
-from tests.knowledge.builders import a_document
+from tests.knowledge.builders import CountingEncoder, a_document
 
 LEXICON: dict[str, Any] = {
     "abbreviations": [{"term": "cbcc", "kind": "organisation", "canonical": "cán bộ, công chức"}],
@@ -40,22 +38,6 @@ LEXICON: dict[str, Any] = {
 }
 WORDS = "kiểm tra giám sát kỷ luật Đảng đang dang hoà hòa cán bộ của cả ca nhân dân chi bộ họp tháng 5 12 a_b".split()
 QUERIES = ("kiểm tra giám sát", "dang", "cán bộ của chi bộ", "hoà 12", "kiem tra khong co", "nhân dân")
-
-
-class CountingEncoder(HashingEncoder):
-    """The hashing encoder, counting the texts and the questions that it was given."""
-
-    def __init__(self) -> None:
-        super().__init__(dim=64)
-        self.encoded = self.asked = 0
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        self.encoded += len(texts)
-        return super().encode(texts)
-
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        self.asked += len(texts)
-        return super().encode(texts)
 
 
 @pytest.fixture(scope="module")
