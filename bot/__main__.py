@@ -240,7 +240,7 @@ def _reload(config: Config, options: argparse.Namespace) -> int:
     from bot.app import build_live
     from bot.reloading import as_json, as_text, is_well, reload
 
-    live = build_live(config)
+    live = build_live(config, takes_folder=False)
     for sha256 in options.confirm:
         live.library.confirm(sha256, by="command line")
     report, elapsed_s = reload(live, options)
@@ -255,7 +255,7 @@ def _rollback(config: Config, options: argparse.Namespace) -> int:
     from bot.app import build_live
     from bot.reloading import as_json, as_text, roll_back
 
-    report, elapsed_s = roll_back(build_live(config), options)
+    report, elapsed_s = roll_back(build_live(config, takes_folder=False, steps_back=True), options)
     if options.json:
         _print_json(as_json(report, elapsed_s))
     else:

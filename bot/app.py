@@ -98,11 +98,14 @@ def build_encoder(config: Config) -> Encoder:
 
 
 @uncollected()
-def build_live(config: Config, *, curated: bool = True) -> LiveKnowledge:
+def build_live(
+    config: Config, *, curated: bool = True, takes_folder: bool = True, steps_back: bool = False
+) -> LiveKnowledge:
     """Return the documents that answer now, and the way to load others while they do.
 
     Args:
         curated: whether the curated questions, ours and the admin's, help to find passages.
+        takes_folder, steps_back: see LiveKnowledge.open.
     Raises:
         KnowledgeError, EncoderError, CacheError: something the answers depend on is broken.
     """
@@ -134,7 +137,7 @@ def build_live(config: Config, *, curated: bool = True) -> LiveKnowledge:
         save=lambda knowledge: _save(knowledge, index),
         read=_read_files,
     )
-    live.open(at=datetime.now(UTC))
+    live.open(at=datetime.now(UTC), takes_folder=takes_folder, steps_back=steps_back)
     return live
 
 
@@ -300,13 +303,14 @@ async def run(config: Config) -> None:
     if not channels:
         raise ChannelError("no channel is on: set web.enabled to true or TUSOI_TELEGRAM__TOKEN to a token")
     stopped = _stopped_by_signal()
-    # The stack closes what was opened, the last first, even when something cannot close: no update comes in any more
-    # when the intake ends, and no answer is made any more when the sender ends.
+    # The stack closes what was opened, the last first, even when something cannot close: what is being answered is
+    # sent while the channels are open, no update comes in any more when they are closed, and then the sender ends.
     async with contextlib.AsyncExitStack() as opened:
         await talk.open(opened)
         for channel in channels:
             await channel.start()
             opened.push_async_callback(channel.stop)
+        opened.push_async_callback(talk.settle)
         reminding = asyncio.create_task(_scheduler(config, store, channels, paces).run())
         opened.push_async_callback(cancelled, reminding)
         working = asyncio.create_task(work(config, store, live, channels, talk.sender))
@@ -400,14 +404,22 @@ async def work(
         asyncio.run_coroutine_threadsafe(show(job, message, is_edit, shown_as), loop).result()
 
     jobs, names = Jobs(store, live, config.documents.tray, fetch, queues_on), list(by_name)
-    await asyncio.to_thread(jobs.say_interrupted, names, tell, now=datetime.now(UTC))
+    knows_interrupted, complained = False, ""
     while True:
         try:
+            if not knows_interrupted:
+                await asyncio.to_thread(jobs.say_interrupted, names, tell, now=datetime.now(UTC))
+                knows_interrupted = True
             while await asyncio.to_thread(jobs.run_next, names, tell, clock=lambda: datetime.now(UTC)):
                 pass
             await asyncio.to_thread(live.follow)
-        except (KnowledgeError, DatabaseError) as error:
-            log.warning("documents: %s", error)
+            complained = ""
+        except Exception as error:
+            # A database that is away, or a disk that is full, may be well again in a moment.
+            complaint = str(error) if isinstance(error, KnowledgeError) else type(error).__name__
+            if complaint != complained:
+                log.error("documents: %s", complaint, exc_info=log.isEnabledFor(logging.DEBUG))
+            complained = complaint
         await asyncio.sleep(_LOOKS_EVERY_S)
 
 

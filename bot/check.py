@@ -128,6 +128,7 @@ def _library(config: Config) -> tuple[bool, str]:
         library.text(key)
     told = f"version {snapshot.number} of {snapshot.made_at:%Y-%m-%d}"
     told += f", {len(snapshot.failing)} of {snapshot.asked} golden questions fail" if snapshot.failing else ""
+    told += f", loaded all the same by {snapshot.by}: {snapshot.reason}" if snapshot.reason else ""
     waiting = len(library.drafts())
     told += f", {waiting} scanned texts wait for a person" if waiting else ""
     load_golden(config.data_dir / "golden")

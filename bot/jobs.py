@@ -47,25 +47,36 @@ class Jobs:
         self._live = live
         self._tray = tray
         self._fetch = fetch
+        self._ended: list[tuple[Job, Reply, str]] = []
 
     def say_interrupted(self, channels: Sequence[str], tell: Tell, *, now: datetime) -> None:
         """Tell the chats whose work a crash has cut off; nothing was lost, and nothing is begun again by itself."""
         with self._store.transaction() as transaction:
             cut_off = transaction.jobs.interrupted(channels)
-        for job in cut_off:
-            self._end(job, say(document_texts.INTERRUPTED), tell, now)
+        known = {job.id for job, _, _ in self._ended}
+        self._ended += [
+            (job, say(document_texts.INTERRUPTED), document_texts.CUT_OFF) for job in cut_off if job.id not in known
+        ]
+        self._say_ended(tell, lambda: now)
 
     def run_next(self, channels: Sequence[str], tell: Tell, *, clock: Callable[[], datetime]) -> bool:
-        """Do the next job of these channels' chats, if there is one; return whether there was."""
+        """Do the next job of these channels' chats, if there is one; return whether there was.
+
+        How a job ended is said at the next call where it cannot be kept at this one: the disk was full.
+        """
+        self._say_ended(tell, clock)
         with self._store.transaction() as transaction:
             job = transaction.jobs.take(channels, now=clock())
         if job is None:
             return False
         try:
             reply = documents.reported(self._do(job, tell, clock))
+        except LibraryBusyError:
+            reply = say(document_texts.BUSY_FILE_KEPT if job.kind == documents.RECEIVE else document_texts.BUSY)
         except Exception as error:
             reply = say(_said_of(error))
-        self._end(job, reply, tell, clock())
+        self._ended.append((job, reply, document_texts.ENDED))
+        self._say_ended(tell, clock)
         return True
 
     def _do(self, job: Job, tell: Tell, clock: Callable[[], datetime]) -> Report:
@@ -109,10 +120,19 @@ class Jobs:
             message = transaction.rewrite(job.conversation_id, job.message_id, [("text", text)], now=now)
         tell(job, message, True)
 
-    def _end(self, job: Job, reply: Reply, tell: Tell, now: datetime) -> None:
+    def _say_ended(self, tell: Tell, clock: Callable[[], datetime]) -> None:
+        while self._ended:
+            job, reply, in_place = self._ended[0]
+            last, message = self._keep_ended(job, reply, in_place, clock())
+            del self._ended[0]
+            tell(job, last, True)
+            tell(job, message, False)
+
+    def _keep_ended(self, job: Job, reply: Reply, in_place: str, now: datetime) -> tuple[StoredMessage, StoredMessage]:
+        """Return the message that told how far it was, as it reads now, and the one that says how it ended."""
         with self._store.transaction() as transaction:
             transaction.jobs.finish(job.id, now=now)
-            last = transaction.rewrite(job.conversation_id, job.message_id, [("text", document_texts.ENDED)], now=now)
+            last = transaction.rewrite(job.conversation_id, job.message_id, [("text", in_place)], now=now)
             message = transaction.add_reply(
                 job.conversation_id,
                 [(block.kind.value, block.text) for block in reply.blocks],
@@ -122,8 +142,7 @@ class Jobs:
             )
             if job.channel in self._queues_on:
                 transaction.replies.queue(message.id, job.channel, job.chat_id, worker=None, now=now)
-        tell(job, last, True)
-        tell(job, message, False)
+        return last, message
 
 
 def free_path(folder: Path, name: str) -> Path:
@@ -141,8 +160,6 @@ def free_path(folder: Path, name: str) -> Path:
 
 def _said_of(error: Exception) -> str:
     """Return what a chat is told of work that failed; the log learns more where nobody expected it."""
-    if isinstance(error, LibraryBusyError):
-        return document_texts.BUSY
     if isinstance(error, NothingToRollBackError):
         return document_texts.NOTHING_BEFORE
     if isinstance(error, FileLostError):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from handlers import texts
 from handlers.messages import Block, BlockKind, Reply, say
-from handlers.question import cited_in_reply, documents_reply, paged, to_button, to_buttons, to_reply
+from handlers.question import cited_in_reply, documents_reply, list_of, paged, to_button, to_buttons, to_reply
 from knowledge.answer import KnowledgeBase
 from knowledge.model import Answer, Reason, Topic
 
@@ -88,7 +88,8 @@ def _list(argument: str, topic: Topic | None, knowledge: KnowledgeBase) -> tuple
     rest = answer.quotes[start:] if below else answer.quotes[start + 1 :]
     lines = "\n".join(texts.quoted(quote) for quote in rest)
     buttons = [to_button(choice, knowledge) for choice in answer.choices]
-    return Reply((Block(BlockKind.QUOTE, lines),), paged(buttons, start, "list", place)), topic
+    on = paged(buttons, start, "list", list_of(document_id, section, knowledge))
+    return Reply((Block(BlockKind.QUOTE, lines),), on), topic
 
 
 _Opened = Callable[[str, Topic | None, KnowledgeBase], tuple[Reply, Topic | None]]

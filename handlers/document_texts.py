@@ -12,6 +12,10 @@ STARTED = "Tôi bắt đầu đọc văn bản. Trong lúc đó bản cũ vẫn 
 ROLLING_BACK = "Tôi đang đưa bản trước trở lại."
 RECEIVED = "Tôi đã nhận tệp và bắt đầu đọc. Bản cũ vẫn trả lời cho tới khi xong."
 BUSY = "Đang có người khác nạp văn bản. Đồng chí thử lại sau một phút."
+BUSY_FILE_KEPT = (
+    "Đang có người khác nạp văn bản. Tệp đồng chí gửi đã được giữ lại, không phải gửi nữa; sau một phút đồng chí gõ "
+    "“nạp lại”."
+)
 NOTHING_BEFORE = "Không có bản nào trước bản này để khôi phục."
 INTERRUPTED = "Lần nạp trước bị ngắt giữa chừng. Bản cũ vẫn trả lời, không mất gì. Đồng chí gõ “nạp lại” để nạp tiếp."
 FORCE_HOW = (
@@ -19,6 +23,7 @@ FORCE_HOW = (
     "Lý do được lưu lại."
 )
 ENDED = "Tôi đã làm xong, kết quả ở tin dưới."
+CUT_OFF = "Việc này đã dừng giữa chừng, xem tin dưới."
 REASON_NEEDED = "Đồng chí ghi lý do sau chữ “vẫn nạp”, ít nhất vài chữ."
 ROLL_BACK = "Khôi phục bản trước"
 UNDO_ROLL_BACK = "Trở lại bản vừa rời"
@@ -136,7 +141,7 @@ def earlier_version(version: int, now: int | None) -> str:
     """Say that what is shown stands in an earlier version, and what answers now."""
     if now is None:
         return f"Đây là lời của bản {version}. Văn bản này hiện không còn trong kho."
-    return f"Đây là lời của bản {version}, như lúc trả lời. Hiện nay văn bản này đã có bản {now}."
+    return f"Đây là lời của bản {version}, như lúc trả lời. Hiện nay dùng bản {now} của văn bản này."
 
 
 def problem(error: Exception) -> str:

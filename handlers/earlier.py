@@ -5,12 +5,14 @@ import re
 from handlers import document_texts, texts
 from handlers.messages import Block, BlockKind, Button, Reply
 from handlers.services import Services
+from knowledge.model import NoticeKind, Passage, PassageKind
 from knowledge.shelf import Shelf
 
 # What follows the argument of a button under a document's later version; without it the button is the first one's.
-_VERSIONED = re.compile(r"(?P<argument>.+?)(?:~(?P<version>\d+))?", re.DOTALL)
-ACTIONS = frozenset({"whole", "next", "related", "whole_section"})
+_VERSIONED = re.compile(r"(?P<argument>.+?)(?:~(?P<version>\d+))?(?P<offset>@\d+)?", re.DOTALL)
+ACTIONS = frozenset({"whole", "next", "related", "passage", "whole_section", "list"})
 _QUOTED_AT_MOST = 12
+_OF_DIGESTS = frozenset({NoticeKind.DIGEST, NoticeKind.UNCHECKED})
 
 
 def versioned(action: str, argument: str, version: int) -> str:
@@ -23,7 +25,7 @@ def parted(action: str, argument: str) -> tuple[str, int | None]:
     found = _VERSIONED.fullmatch(argument)
     if action not in ACTIONS or found is None:
         return argument, None
-    return found["argument"], int(found["version"] or 1)
+    return f"{found['argument']}{found['offset'] or ''}", int(found["version"] or 1)
 
 
 def from_earlier(action: str, argument: str, version: int, services: Services) -> Reply | None:
@@ -33,27 +35,39 @@ def from_earlier(action: str, argument: str, version: int, services: Services) -
     if services.live is None or (now is not None and now.version == version):
         return None
     shelf = services.live.earlier(document_id, version)
-    blocks = _quoted(action, argument, shelf) if shelf is not None else []
-    if not blocks:
+    passages = _passages(action, argument, shelf) if shelf is not None else []
+    quotes = [quote for passage in passages if shelf and (quote := shelf.quoter.whole(passage)) is not None]
+    if shelf is None or not quotes:
         return None
-    said = document_texts.earlier_version(version, now.version if now else None)
-    there = now is not None and (argument in services.knowledge.passages or action == "whole_section")
+    # Whether a document still holds is told as it is known today.
+    knows = services.knowledge if now is not None else shelf
+    known = knows.documents[document_id]
+    first = [texts.notice(each, known, knows.successor(known)) for each in knows.force_notices([document_id])]
+    first.append(document_texts.earlier_version(version, now.version if now else None))
+    last = [texts.notice(n, known, None) for n in shelf.notices_beside(quotes) if n.kind in _OF_DIGESTS]
+    # A heading that is quoted says by itself where it stands.
+    is_part = len(quotes) > 1 and passages[0].kind is PassageKind.BODY
+    there = now is not None and (argument in services.knowledge.passages or action in ("whole_section", "list"))
     buttons: tuple[Button, ...] = ()
     if now is not None and there:
-        buttons = (Button(document_texts.SEE_NOW, action, versioned(action, argument, now.version)),)
-    return Reply((Block(BlockKind.NOTICE, said), *blocks), buttons)
-
-
-def _quoted(action: str, argument: str, shelf: Shelf) -> list[Block]:
-    document_id, _, place = argument.partition("/")
-    if action == "whole_section":
-        passages = [p for p in shelf.passages.values() if p.document_id == document_id and p.section == place]
-    else:
-        passages = [shelf.passages[argument]] if argument in shelf.passages else []
-    quotes = [quote for passage in passages[:_QUOTED_AT_MOST] if (quote := shelf.quoter.whole(passage)) is not None]
-    if not quotes:
-        return []
-    return [
+        place, at, offset = argument.partition("@")
+        current = f"{versioned(action, place, now.version)}{at}{offset}"
+        buttons = (Button(document_texts.SEE_NOW, action, current),)
+    blocks = (
+        *(Block(BlockKind.NOTICE, each) for each in first),
         Block(BlockKind.QUOTE, "\n".join(texts.quoted(quote) for quote in quotes)),
-        Block(BlockKind.CITATION, texts.citation_line(quotes[0].citation, whole_part=len(quotes) > 1)),
-    ]
+        Block(BlockKind.CITATION, texts.citation_line(quotes[0].citation, whole_part=is_part)),
+        *(Block(BlockKind.NOTICE, each) for each in last),
+    )
+    return Reply(blocks, buttons)
+
+
+def _passages(action: str, argument: str, shelf: Shelf) -> list[Passage]:
+    document_id, _, place = argument.partition("/")
+    place, _, offset = place.partition("@")
+    if action in ("whole_section", "list"):
+        found = [p for p in shelf.passages.values() if p.document_id == document_id and p.section == place]
+        if action == "list":
+            found = [p for p in found if p.kind is PassageKind.BODY][int(offset or 0) :]
+        return found[:_QUOTED_AT_MOST]
+    return [shelf.passages[argument]] if argument in shelf.passages else []

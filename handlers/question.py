@@ -183,8 +183,14 @@ def to_buttons(answer: Answer, knowledge: KnowledgeBase) -> tuple[Button, ...]:
         section = answer.facts.get("section", "")
         if answer.reason in (Reason.SECTION_COUNT, Reason.SECTION_LIST):
             section = answer.facts.get("first", "").rpartition(".")[0]
-        return paged(buttons, 0, "list", f"{document_id}/{section}")
+        return paged(buttons, 0, "list", list_of(document_id, section, knowledge))
     return tuple(buttons[:CHOICES_AT_MOST])
+
+
+def list_of(document_id: str, section: str, knowledge: KnowledgeBase) -> str:
+    """Return what the way on in a list of sections or points goes by, the version of their document with it."""
+    document = knowledge.documents.get(document_id)
+    return versioned("list", f"{document_id}/{section}", document.version if document else 1)
 
 
 def to_button(choice: Choice, knowledge: KnowledgeBase) -> Button:

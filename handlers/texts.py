@@ -27,6 +27,8 @@ _CHOICE_LENGTH = 60
 # Documents that a card names in a row.
 _MOST_NAMED = 5
 _DIGEST_MARK = "Tóm lược: "
+# What stands for the status of a document where nobody has told it.
+_NOT_STATED = "chưa rõ"
 
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("muc_luc", "Mục lục của kế hoạch"),
@@ -143,22 +145,25 @@ def name_and_date(document: Document) -> str:
 
 
 def cited_at(citation: Citation) -> str:
-    """ "Kế hoạch …, mục 2.2, gạch đầu dòng 3"."""
-    issued = f" ({day(citation.issued_on)})" if citation.issued_on else ""
-    return f"{citation.document_name}{issued}, {citation.place}{version(citation.version)}"
+    """ "Kế hoạch …, mục 2.2, gạch đầu dòng 3"; programs are told the version beside it."""
+    later = version(citation.version) if citation.version > 1 else ""
+    return f"{_document_cited(citation)}, {citation.place}{later}"
 
 
 def citation_line(citation: Citation, *, whole_part: bool = False) -> str:
     """The line under a quote, or under several of the same article or part."""
-    if not whole_part:
-        return f"— {cited_at(citation)}"
+    where = citation.heading or citation.place if whole_part else citation.place
+    return f"— {_document_cited(citation)}, {where}{version(citation.version)}"
+
+
+def _document_cited(citation: Citation) -> str:
     issued = f" ({day(citation.issued_on)})" if citation.issued_on else ""
-    return f"— {citation.document_name}{issued}, {citation.heading or citation.place}{version(citation.version)}"
+    return f"{citation.document_name}{issued}"
 
 
 def version(number: int) -> str:
-    """Name the version that is quoted, once there has been another; goes behind a citation."""
-    return f", bản {number}" if number > 1 else ""
+    """Name the version that is quoted; goes behind a citation."""
+    return f", bản {number}"
 
 
 def quoted(quote: Quote) -> str:
@@ -193,6 +198,8 @@ def whether_replaced(document: Document, successor: Document | None) -> str:
     if document.force is Force.AMENDED:
         changed = "; ".join(each.text for each in document.amended_by)
         return f"{name_and_date(document)} đã được sửa đổi, bổ sung bởi {changed}."
+    if document.force is Force.UNKNOWN and document.status in ("", _NOT_STATED):
+        return f"Chưa rõ {name_and_date(document)} còn hiệu lực hay không."
     return f"{name_and_date(document)}: {document.status}."
 
 

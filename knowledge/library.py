@@ -25,6 +25,7 @@ from knowledge.intake.model import Intake
 from knowledge.model import Document, KnowledgeError
 
 _DOCUMENT = TypeAdapter(Document)
+_RESTORE = "restore it from a backup, or 'python -m bot rollback' goes to a version without it"
 
 
 class LibraryError(KnowledgeError):
@@ -146,9 +147,9 @@ class Library:
             try:
                 document = _DOCUMENT.validate_json(path.read_bytes())
             except (OSError, ValidationError) as error:
-                raise LibraryError(f"{path}: cannot be read: restore it from a backup") from error
+                raise LibraryError(f"{path}: cannot be read: {_RESTORE}") from error
             if key_of(document) != key:
-                raise LibraryError(f"{path}: was changed by hand: restore it from a backup")
+                raise LibraryError(f"{path}: was changed by hand: {_RESTORE}")
             self._remember(key, document)
         return self._read[key]
 
@@ -276,7 +277,14 @@ class Library:
         return sorted((draft for draft in found if draft is not None), key=lambda draft: (draft.name, draft.sha256))
 
     def confirm(self, sha256: str, *, by: str) -> None:
-        """Note that a person has compared a draft with its picture."""
+        """Note that a person has compared a draft with its picture.
+
+        Raises:
+            LibraryError: there is no such draft.
+        """
+        if sha256 not in {path.stem for path in (self.folder / "drafts").glob("*.json")}:
+            known = ", ".join(draft.sha256 for draft in self.drafts()) or "none"
+            raise LibraryError(f"there is no scanned text {sha256[:64]!r} to be confirmed; these wait: {known}")
         write(self.folder / "drafts" / f"{sha256}.confirmed", json.dumps({"by": by}).encode())
 
     def is_confirmed(self, sha256: str) -> bool:

@@ -111,14 +111,15 @@ def _identity(document: Document) -> tuple[object, ...]:
 
 def _filled_in(official: Document, digest: Document) -> Document:
     """Return an official text with what only the entry of its digest says."""
-    says_force = official.stated_force is not None or official.replaced_by is not None or bool(official.amended_by)
-    validity = official if says_force else digest
+    validity = official if _says_force(official) else digest
+    # The official text's own words must not deny what the digest knows of its force.
+    is_told = official.status not in _NOT_STATED and (validity is official or not _says_force(digest))
     return replace(
         official,
         title=digest.title if _is_no_title(official) else official.title,
         short_title=official.short_title or digest.short_title,
         issuer=digest.issuer if official.issuer in _NOT_STATED else official.issuer,
-        status=digest.status if official.status in _NOT_STATED else official.status,
+        status=official.status if is_told else digest.status,
         replaces=official.replaces or digest.replaces,
         cited_in_plan=official.cited_in_plan or digest.cited_in_plan,
         aliases=tuple(dict.fromkeys([*official.aliases, *digest.aliases])),
@@ -129,6 +130,10 @@ def _filled_in(official: Document, digest: Document) -> Document:
         in_force_from=official.in_force_from or digest.in_force_from,
         checked_on=official.checked_on or validity.checked_on,
     )
+
+
+def _says_force(document: Document) -> bool:
+    return document.stated_force is not None or document.replaced_by is not None or bool(document.amended_by)
 
 
 def _is_no_title(document: Document) -> bool:

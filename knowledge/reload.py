@@ -11,9 +11,10 @@ from pathlib import Path
 
 from knowledge.answer import KnowledgeBase
 from knowledge.chunker import chunk
+from knowledge.difference import Difference, compare
 from knowledge.golden import Golden
 from knowledge.intake.model import Finding, Intake, IntakeError
-from knowledge.library import Library, Snapshot
+from knowledge.library import Library, LibraryError, Snapshot
 from knowledge.loader import load_documents
 from knowledge.model import Document, KnowledgeError
 from knowledge.shelf import Shelf
@@ -51,30 +52,6 @@ class Result(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What other texts change.
-
-    Attributes:
-        added, changed, removed: document ids.
-        passages_added, passages_changed, passages_removed: how many.
-        resolved, broken: citations "number, date" in a passage whose document is now there, or no longer.
-        failing: golden questions that came out as they should and no longer do.
-        mended: golden questions that now do.
-    """
-
-    added: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    passages_added: int = 0
-    passages_changed: int = 0
-    passages_removed: int = 0
-    resolved: tuple[tuple[str, str], ...] = ()
-    broken: tuple[tuple[str, str], ...] = ()
-    failing: tuple[str, ...] = ()
-    mended: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What a load or a step back did, or would do.
 
@@ -90,7 +67,7 @@ class Report:
     result: Result
     version: int
     before: int | None
-    difference: Difference = Difference()
+    difference: Difference = field(default_factory=Difference)
     names: Mapping[str, str] = field(default_factory=dict)
     documents: int = 0
     passages: int = 0
@@ -154,21 +131,31 @@ class LiveKnowledge:
         """The documents that answer now."""
         return self.serving.knowledge
 
-    def open(self, *, at: datetime) -> None:
+    def open(self, *, at: datetime, takes_folder: bool = True, steps_back: bool = False) -> None:
         """Let the last snapshot answer; where the documents folder has changed since, load it if its gate holds.
 
+        Args:
+            takes_folder: False leaves a changed folder to who asks for a load, and is told what changes.
+            steps_back: where the last snapshot is damaged, open the newest whole one, so that one can go back to it.
         Raises:
-            KnowledgeError: there is none yet and the documents folder cannot be used.
+            KnowledgeError: there is none yet and the documents folder cannot be used, or the last one is damaged.
         """
-        before = self.library.current()
+        try:
+            before = self.library.current()
+            if before is not None:
+                self._serving = self._ready(before, None)
+        except LibraryError:
+            if not steps_back or not self._open_whole():
+                raise
+            return
         if before is None:
             with self.library.loading(patient=True):
                 before = self.library.current()
                 if before is None:
                     self._first(at)
                     return
-        self._serving = self._ready(before, None)
-        if not stands_as_read(before, self._folder):
+            self._serving = self._ready(before, None)
+        if takes_folder and not stands_as_read(before, self._folder):
             try:
                 report = self.reload(by="start", at=at, with_tray=False)
             except KnowledgeError as error:
@@ -210,14 +197,19 @@ class LiveKnowledge:
             without: ids of received documents to let go.
         Raises:
             LibraryBusyError: somebody else is loading.
-            KnowledgeError: nothing can be read or written; what answered goes on answering.
+            KnowledgeError: nothing can be read or written, or what is to be let go was never received; what answered
+                goes on answering.
         """
         with self.library.loading(), self._swapping:
             before = self._latest()
             old = before.snapshot
+            leaving = frozenset(without)
+            if strangers := sorted(leaving - old.received.keys()):
+                known = ", ".join(sorted(old.received)) or "none"
+                raise KnowledgeError(f"there is no received document {strangers[0]!r} to let go; there is: {known}")
             progress(Stage.READING, 0, 1)
             found = collect(
-                self.library, old, self._folder, self._tray if with_tray else None, self._read, without=without
+                self.library, old, self._folder, self._tray if with_tray else None, self._read, without=leaving
             )
             documents, helping = answering(found.shipped, found.received)
             fresh, numbered = self._versions(old, documents, found, by=by, at=at)
@@ -234,7 +226,9 @@ class LiveKnowledge:
                 result = Result.DRY_RUN if dry_run else Result.REFUSED
                 return _report(result, old, old.number, knowledge, difference, names, found, asked=len(outcomes))
             progress(Stage.WRITING, 0, 1)
-            failing = tuple(question for question, passes in outcomes.items() if not passes)
+            # Those whose document goes away are not asked any more, and fail all the same.
+            unasked = [question for question in difference.failing if question not in outcomes]
+            failing = (*(question for question, passes in outcomes.items() if not passes), *unasked)
             fresh = replace(fresh, reason=reason if falls else "", failing=failing, asked=len(outcomes))
             self._write(found, fresh)
             self._serving = Serving(fresh, knowledge)
@@ -267,7 +261,7 @@ class LiveKnowledge:
                 folder=old.folder,
             )
             serving = self._ready(fresh, before.knowledge)
-            difference = _difference(before.knowledge, serving.knowledge)
+            difference = compare(before.knowledge, serving.knowledge)
             names = {
                 d.id: d.name for d in (*before.knowledge.documents.values(), *serving.knowledge.documents.values())
             }
@@ -294,6 +288,25 @@ class LiveKnowledge:
         knowledge = self._build(numbered, [], None)
         self._write(found, fresh)
         self._serving = Serving(fresh, knowledge)
+
+    def _open_whole(self) -> bool:
+        """Open the newest snapshot that can be read in the place of the last one; return whether there is any."""
+        last = self.library.current_number() or 0
+        newest: Snapshot | None = None
+        for number in reversed(self.library.numbers()):
+            try:
+                snapshot = self.library.snapshot(number)
+                # The newest that can be read knows all the versions, even where one of its texts cannot.
+                newest = newest or snapshot
+                stands_in = replace(
+                    snapshot, number=last, goes_back_to=None, versions=newest.versions, files=newest.files
+                )
+                self._serving = self._ready(stands_in, None)
+            except LibraryError as error:
+                log.warning("%s", error)
+            else:
+                return True
+        return False
 
     def _latest(self) -> Serving:
         """Return what answers now, also where another process has loaded since."""
@@ -358,7 +371,7 @@ class LiveKnowledge:
                     failing.append(each.question)
                 elif passes and passed is False:
                     mended.append(each.question)
-        difference = _difference(before.knowledge, knowledge)
+        difference = compare(before.knowledge, knowledge)
         return replace(difference, failing=tuple(failing), mended=tuple(mended)), outcomes
 
     def _write(self, found: Collected, fresh: Snapshot) -> None:
@@ -411,49 +424,6 @@ def _numbered(document: Document, versions: Mapping[str, tuple[str, ...]], key: 
     version = 1 + versions[document.id].index(key)
     # The same object stays the same from one load to the next, and nothing need be compared.
     return document if document.version == version else replace(document, version=version)
-
-
-def _difference(before: KnowledgeBase, after: KnowledgeBase) -> Difference:
-    old, new = before.documents, after.documents
-    changed = tuple(d for d in sorted(old.keys() & new.keys()) if _differs(old[d], new[d]))
-    touched = {*changed, *(old.keys() ^ new.keys())}
-    texts_before, texts_after = _texts(before, touched), _texts(after, touched)
-    shared = texts_before.keys() & texts_after.keys()
-    # A document whose citations are the same object has the same ones.
-    stirred = [
-        d for d in sorted(old.keys() | new.keys()) if before.graph.records_in(d) is not after.graph.records_in(d)
-    ]
-    leads_before, leads_after = _leads(before, stirred), _leads(after, stirred)
-    return Difference(
-        added=tuple(sorted(new.keys() - old.keys())),
-        changed=changed,
-        removed=tuple(sorted(old.keys() - new.keys())),
-        passages_added=len(texts_after.keys() - shared),
-        passages_changed=sum(texts_before[p] != texts_after[p] for p in shared),
-        passages_removed=len(texts_before.keys() - shared),
-        resolved=_turned(leads_before, leads_after),
-        broken=_turned(leads_after, leads_before),
-    )
-
-
-def _texts(knowledge: KnowledgeBase, document_ids: Iterable[str]) -> dict[str, str]:
-    known = (knowledge.prepared[d] for d in document_ids if d in knowledge.prepared)
-    return {passage.id: passage.text for one in known for passage in one.passages}
-
-
-def _differs(old: Document, new: Document) -> bool:
-    return (old.sha256, old.text, old.version) != (new.sha256, new.text, new.version)
-
-
-def _leads(knowledge: KnowledgeBase, document_ids: Iterable[str]) -> dict[tuple[str, str], bool]:
-    """Return whether each citation of some documents leads to a document of the store."""
-    records = (record for d in document_ids for record in knowledge.graph.records_in(d))
-    return {(record.written, record.passage_id): record.document_id is not None for record in records}
-
-
-def _turned(one: Mapping[tuple[str, str], bool], other: Mapping[tuple[str, str], bool]) -> tuple[tuple[str, str], ...]:
-    """Return the citations that lead nowhere in one and somewhere in the other."""
-    return tuple(record for record, leads in other.items() if leads and one.get(record) is False)
 
 
 def _report(

@@ -217,6 +217,23 @@ def test_reload_counts_what_it_found_and_leaves_an_index_behind(tmp_path: Path, 
     assert {path.name for path in tmp_path.iterdir()} == {"index", "index-questions", "library"}
 
 
+def test_preview_of_a_changed_folder_changes_nothing_and_the_load_says_the_same(tmp_path: Path, run: Run) -> None:
+    folder, data = tmp_path / "documents", tmp_path / "data"
+    shutil.copytree(DOCUMENTS, folder)
+    run("documents", "--json", data_dir=data, DOCUMENTS__FOLDER=str(folder))
+    text = (folder / "217-qd-tw-2013.md").read_text(encoding="utf-8").replace('"217-QĐ/TW"', '"9217-QĐ/TW"')
+    (folder / "9217-qd-tw-2013.md").write_text(text, encoding="utf-8")
+    told = [
+        lines_of(run("reload", "--json", *how, data_dir=data, DOCUMENTS__FOLDER=str(folder)))[0]
+        for how in (("--dry-run",), ("--dry-run",), ())
+    ]
+    assert [(each["result"], each["version"], each["added"]) for each in told] == [
+        ("dry_run", 1, ["9217-qd-tw-2013"]),
+        ("dry_run", 1, ["9217-qd-tw-2013"]),
+        ("loaded", 2, ["9217-qd-tw-2013"]),
+    ]
+
+
 # --- Misuse -------------------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from bot.channels.web_requests import COOKIE
 from bot.channels.webchat import LARGEST_FILE_BYTES, WebChat
 from bot.config import WebConfig, load_config
 from handlers import document_texts, texts
+from storage.jobs import Jobs
 from tests.bot.browser import a_visitor, open_page
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
@@ -75,6 +76,25 @@ async def test_file_of_somebody_else_is_refused_and_not_kept(served: Served) -> 
         answer = await other.post("/api/files", content=b"x", headers=headers("a.txt", "f1"))
         assert (answer.status_code, answer.json()) == (403, {"error": texts.NO_FILES})
     assert not served.tray.exists() or list(served.tray.iterdir()) == []
+
+
+async def test_load_is_done_after_the_database_was_away(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def away(*_: object, **__: object) -> None:
+        loop.call_soon_threadsafe(tried.set)
+        raise OSError("the database is away")
+
+    async with a_program(served, ADMIN) as admin:
+        with monkeypatch.context() as patched:
+            patched.setattr(Jobs, "take", away)
+            await admin.post("/api/messages", json={"id": "away1", "text": "nạp lại"})
+            await asyncio.wait_for(tried.wait(), 10)
+        async with asyncio.timeout(30):
+            while (history := (await admin.get("/api/history")).json())["working"]:
+                await asyncio.sleep(0.1)
+    assert "Không có gì thay đổi." in history["messages"][-1]["blocks"][0]["text"]
 
 
 async def test_page_of_another_site_cannot_send_a_file(served: Served) -> None:

@@ -1,5 +1,6 @@
 """An administrator loads documents, is refused, forces, goes back; others may not; old buttons keep their words."""
 
+import errno
 import json
 import shutil
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from knowledge.answer import KnowledgeBase
 from knowledge.library import Library
 from knowledge.reload import LiveKnowledge
 from storage.database import open_database
+from storage.jobs import Jobs as KeptJobs
 from storage.store import Store
 from tests.storage.builders import a_vault, bring_up
 
@@ -192,7 +194,7 @@ def test_second_file_of_a_name_does_not_take_the_place_of_the_first(tmp_path: Pa
 
 def test_button_of_an_old_answer_shows_what_it_quoted_and_leads_to_the_text_of_today(office: Office) -> None:
     first = office.say("an", "mục 2.1 gạch đầu dòng 5 nói gì")[0]
-    assert ", bản " not in first
+    assert ", bản 1" in first
     [whole] = [label for label in office.choices["an"] if "Cả mục" in label or "mục" in label.lower()][:1]
     button_id = office.choice_ids["an"][office.choices["an"].index(whole)]
     change_plan(office, "dĩ hòa vi quý", "xuề xòa cho qua")
@@ -200,7 +202,8 @@ def test_button_of_an_old_answer_shows_what_it_quoted_and_leads_to_the_text_of_t
     shown = office.do("an", tap=button_id)[0]
     assert "dĩ hòa vi quý" in shown
     assert shown.startswith("Đây là lời của bản 1")
-    assert "đã có bản 2" in shown
+    assert "Hiện nay dùng bản 2" in shown
+    assert "— Kế hoạch thực hiện Kết luận 21-KL/TW, mục 2.1" in shown
     now = office.choose("an", document_texts.SEE_NOW)[0]
     assert now.startswith("Mục 2.1 có 6 nội dung")
     assert ", bản 2" in now
@@ -209,9 +212,64 @@ def test_button_of_an_old_answer_shows_what_it_quoted_and_leads_to_the_text_of_t
     assert ", bản 2" in again
 
 
+def test_button_of_a_listed_point_shows_the_point_as_it_was_listed(office: Office) -> None:
+    office.say("an", "mục 2.5 nói gì")
+    assert office.choices["an"][0].startswith("Ý 1: Các cấp ủy, chính quyền, Mặt trận Tổ")
+    point = office.choice_ids["an"][0]
+    change_plan(office, "Các cấp ủy, chính quyền, Mặt trận Tổ quốc", "Các cấp ủy, chính quyền, Mặt trận")
+    office.say("admin", "vẫn nạp vì thử đổi lời")
+    shown = office.do("an", tap=point)[0]
+    assert shown.startswith("Đây là lời của bản 1, như lúc trả lời. Hiện nay dùng bản 2 của văn bản này.")
+    assert "«Các cấp ủy, chính quyền, Mặt trận Tổ quốc" in shown
+    assert "«Các cấp ủy, chính quyền, Mặt trận và" in office.choose("an", document_texts.SEE_NOW)[0]
+
+
+def test_way_on_in_an_old_list_goes_on_with_the_points_that_were_listed(office: Office) -> None:
+    old, new = "Đẩy mạnh thực hiện thí điểm một số chủ trương", "Thực hiện thí điểm vài chủ trương"
+    for was, words in ((old, old), (new, new)):
+        office.say("an", "mục 2.2 nói gì")
+        following = office.choice_ids["an"][office.choices["an"].index("Xem tiếp")]
+        change_plan(office, words, old if words == new else new)
+        office.say("admin", "vẫn nạp vì thử đổi lời")
+        shown = office.do("an", tap=following)[0]
+        assert shown.startswith("Đây là lời của bản ")
+        assert f"«{was}" in shown
+        assert "«Các cấp ủy, tổ chức đảng, lãnh đạo cơ quan" not in shown
+        seen = office.choose("an", document_texts.SEE_NOW)[0]
+        assert f"«{old if words == new else new}" in seen
+        assert not seen.startswith("Đây là lời")
+
+
+def test_old_button_of_a_replaced_digest_says_so_first_and_names_its_version(office: Office) -> None:
+    office.say("an", "quy định 41 điều 1 nói gì")
+    following = office.choice_ids["an"][office.choices["an"].index("Đoạn tiếp theo")]
+    path = office.config.documents.folder / "41-qd-tw-2021.md"
+    path.write_text(path.read_text(encoding="utf-8") + "\n\nGhi thêm ở cuối.\n", encoding="utf-8")
+    office.say("admin", "vẫn nạp vì thử đổi lời")
+    replaced, said, *words, cited, digest = office.do("an", tap=following)[0].split("\n")
+    assert replaced == "Quy định 41-QĐ/TW (03/11/2021) đã được thay thế bởi Quy định 377-QĐ/TW (08/10/2025)."
+    assert said == "Đây là lời của bản 1, như lúc trả lời. Hiện nay dùng bản 2 của văn bản này."
+    assert words[0].startswith("Tóm lược: ")
+    assert cited.endswith(", bản 1")
+    assert digest == "Bản tóm lược không thay văn bản chính thức."
+    path.unlink()
+    office.say("admin", "vẫn nạp vì bỏ văn bản")
+    gone = office.do("an", tap=following)[0].split("\n")
+    assert gone[0].startswith("Quy định 41-QĐ/TW (03/11/2021) đã được thay thế bởi ")
+    assert gone[1] == "Đây là lời của bản 1. Văn bản này hiện không còn trong kho."
+    assert gone[2:] == [*words, cited, digest]
+
+
 def test_two_administrators_at_once_are_told_so(office: Office) -> None:
     with office.live.library.loading():
         assert office.say("admin", "nạp lại")[-1] == document_texts.BUSY
+
+
+def test_file_that_comes_while_somebody_loads_is_kept_for_the_next_load(office: Office, tmp_path: Path) -> None:
+    sent = drop(tmp_path, "trồng cây.md")
+    with office.live.library.loading():
+        assert office.do("admin", file=str(sent))[-1] == document_texts.BUSY_FILE_KEPT
+    assert "Thêm: Quy định 5-QĐ/TW." in office.say("admin", "nạp lại")[-1]
 
 
 def test_nothing_to_go_back_to_is_said(office: Office) -> None:
@@ -232,7 +290,7 @@ def test_load_that_a_crash_cut_off_is_told_at_the_next_start(office: Office, mon
     told: list[str] = []
     jobs = Jobs(office.store, office.live, office.tray, lambda *_: b"")
     jobs.say_interrupted(["console"], lambda _job, message, _is_edit: told.append(message.text), now=NOW)
-    assert told == [document_texts.ENDED, document_texts.INTERRUPTED]
+    assert told == [document_texts.CUT_OFF, document_texts.INTERRUPTED]
     told.clear()
     jobs.say_interrupted(["console"], lambda _job, message, _is_edit: told.append(message.text), now=NOW)
     assert told == []
@@ -246,6 +304,45 @@ def test_failure_nobody_expected_is_a_calm_sentence_with_a_code(
 
     monkeypatch.setattr(LiveKnowledge, "reload", fail)
     assert "mã" in office.say("admin", "nạp lại")[-1]
+
+
+def test_end_of_a_load_that_cannot_be_kept_is_said_when_it_can(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    drop(office.tray, "trong cay.md")
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptJobs, "finish", full)
+        started, progress = office.say("admin", "nạp lại")
+    assert started == document_texts.STARTED
+    assert progress.startswith("~")
+    _, ended, result = office.say("an", "xin chào")
+    assert ended == f"~{document_texts.ENDED}"
+    assert result.startswith("Đã nạp xong: phiên bản 2")
+    assert len(office.say("an", "xin chào")) == 1
+
+
+def test_interruption_that_cannot_be_kept_is_told_once_when_it_can(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def end(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LiveKnowledge, "reload", end)
+        with pytest.raises(Killed):
+            office.say("admin", "nạp lại")
+    told: list[str] = []
+    jobs = Jobs(office.store, office.live, office.tray, lambda *_: b"")
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptJobs, "finish", end)
+        with pytest.raises(Killed):
+            jobs.say_interrupted(["console"], lambda _job, message, _is_edit: told.append(message.text), now=NOW)
+    jobs.say_interrupted(["console"], lambda _job, message, _is_edit: told.append(message.text), now=NOW)
+    assert told == [document_texts.CUT_OFF, document_texts.INTERRUPTED]
 
 
 def test_loads_stand_in_the_log_without_content(office: Office) -> None:

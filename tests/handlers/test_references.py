@@ -141,6 +141,12 @@ def test_card_without_a_basis_says_that_no_day_is_known(village: Village) -> Non
     assert "Tình trạng này chưa ghi ngày kiểm tra" in village.say("an", "thẻ 26-NQ/TW")
 
 
+def test_document_of_which_nobody_knows_whether_it_holds_says_so_in_a_sentence(knowledge: KnowledgeBase) -> None:
+    document = replace(knowledge.documents["144-qd-tw-2024"], stated_force=Force.UNKNOWN, status="chưa rõ")
+    said = texts.whether_replaced(document, None)
+    assert said == "Chưa rõ Quy định 144-QĐ/TW (09/05/2024) còn hiệu lực hay không."
+
+
 def test_later_version_is_counted_on_its_card(knowledge: KnowledgeBase) -> None:
     later = replace(card(knowledge, "26-nq-tw-2018"), version=3)
     assert "Nội dung: có bản tóm lược (bản thứ 3), không thay văn bản chính thức" in texts.card_lines(later)

@@ -124,6 +124,15 @@ def test_official_text_takes_from_the_digest_what_it_does_not_say_of_itself() ->
     assert (official.text, official.text_kind) == (OFFICIAL, TextKind.OFFICIAL)
 
 
+def test_status_never_denies_what_the_digest_knows_of_the_force() -> None:
+    newer = Replacement("2-QĐ/TW", "2-QĐ/TW", None, confirmed=True)
+    digest = a_digest(status="đã được thay thế bởi 2-QĐ/TW", replaced_by=newer)
+    [official], _ = precedence([an_official(status="đang thực hiện"), digest], [])
+    assert (official.force, official.status) == (Force.SUPERSEDED, "đã được thay thế bởi 2-QĐ/TW")
+    [official], _ = precedence([an_official(status="đang thực hiện"), a_digest(status="theo báo")], [])
+    assert official.status == "đang thực hiện"
+
+
 def test_official_text_keeps_what_it_says_itself() -> None:
     newer = Replacement("2-QĐ/TW", "2-QĐ/TW", None, confirmed=True)
     digest = a_digest(title="Tên khác hẳn", status="đã thay", replaced_by=newer, issuer="Ban Bí thư", force_basis="báo")

@@ -17,7 +17,7 @@ from knowledge.golden import Golden
 from knowledge.intake.model import Intake, IntakeError, Recognized, Refusal
 from knowledge.lexicon import Lexicon, load_lexicon
 from knowledge.library import Library, LibraryBusyError, LibraryError
-from knowledge.model import Document, DocumentKind, Outcome, TextKind
+from knowledge.model import Document, DocumentKind, KnowledgeError, Outcome, TextKind
 from knowledge.reload import LiveKnowledge, NothingToRollBackError, Report, Result, Stage
 
 NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
@@ -75,7 +75,7 @@ class Shelf:
         a_file(self.folder, "2-qd-tw-2020.md", MEETINGS, number="2-QĐ/TW")
         self.tray.mkdir()
 
-    def live(self) -> LiveKnowledge:
+    def live(self, *, takes_folder: bool = True, steps_back: bool = False) -> LiveKnowledge:
         """Start anew."""
         live = LiveKnowledge(
             Library(self.data),
@@ -86,7 +86,7 @@ class Shelf:
             save=lambda _knowledge: None,
             read=read_files,
         )
-        live.open(at=NOW)
+        live.open(at=NOW, takes_folder=takes_folder, steps_back=steps_back)
         return live
 
     def _build(
@@ -268,6 +268,22 @@ def test_received_document_is_let_go_only_when_asked(shelf: Shelf) -> None:
     assert "5-qd-tw-2020" not in live.knowledge.documents
 
 
+def test_document_that_was_never_received_cannot_be_let_go(shelf: Shelf) -> None:
+    live = shelf.live()
+    a_file(shelf.tray, "a.md", MEETINGS, number="5-QĐ/TW")
+    with pytest.raises(KnowledgeError, match="no received document '1-qd-tw-2020' to let go; there is: none"):
+        load(live, without=["1-qd-tw-2020"])
+    assert live.library.numbers() == [1]
+
+
+@pytest.mark.parametrize("sha256", ["ab12", "../../ab12"])
+def test_scanned_text_that_is_not_there_is_not_confirmed(shelf: Shelf, sha256: str) -> None:
+    live = shelf.live()
+    with pytest.raises(LibraryError, match="no scanned text"):
+        live.library.confirm(sha256, by="admin")
+    assert not list(shelf.data.parent.rglob("*.confirmed"))
+
+
 def test_scanned_text_waits_until_somebody_has_compared_it(shelf: Shelf) -> None:
     live = shelf.live()
     a_file(shelf.tray, "quét.md", MEETINGS, number="5-QĐ/TW")
@@ -275,6 +291,7 @@ def test_scanned_text_waits_until_somebody_has_compared_it(shelf: Shelf) -> None
     assert report.result is Result.UNCHANGED
     [draft] = report.drafts
     assert [each.name for each in live.library.drafts()] == ["quét.md"]
+    live.library.confirm(draft.sha256, by="admin")
     live.library.confirm(draft.sha256, by="admin")
     assert load(live).difference.added == ("5-qd-tw-2020",)
     assert live.library.drafts() == []
@@ -324,6 +341,14 @@ def test_refused_load_can_be_forced_and_the_reason_is_kept(shelf: Shelf) -> None
     assert live.knowledge.documents.keys() == {"2-qd-tw-2020"}
 
 
+def test_question_whose_document_went_away_by_force_is_kept_as_failing(shelf: Shelf) -> None:
+    shelf.golden = [FEE_QUESTION, MEETING_QUESTION]
+    live = shelf.live()
+    (shelf.folder / "1-qd-tw-2020.md").unlink()
+    load(live, "quy định đã hết hiệu lực")
+    assert live.library.snapshot(2).failing == (FEE_QUESTION.question,)
+
+
 def test_question_that_failed_before_does_not_stand_in_the_way(shelf: Shelf) -> None:
     shelf.golden = [Golden("ai được miễn đóng", ("1-qd-tw-2020/dieu-7",))]
     live = shelf.live()
@@ -356,6 +381,17 @@ def test_changed_folder_goes_live_at_the_next_start_only_through_the_gate(shelf:
     assert "hai phần trăm" in fees(shelf.live())
     (shelf.folder / "1-qd-tw-2020.md").unlink()
     assert "hai phần trăm" in fees(shelf.live())
+
+
+def test_who_opens_in_order_to_load_is_told_what_changes(shelf: Shelf) -> None:
+    shelf.live()
+    shelf.change_fees("hai")
+    live = shelf.live(takes_folder=False)
+    assert "một phần trăm" in fees(live)
+    assert load(live, dry_run=True).difference.changed == ("1-qd-tw-2020",)
+    assert live.library.numbers() == [1]
+    report = load(live)
+    assert (report.result, report.before, report.difference.changed) == (Result.LOADED, 1, ("1-qd-tw-2020",))
 
 
 # --- The way back ---------------------------------------------------------------------------------------------
@@ -402,6 +438,26 @@ def test_version_that_was_never_there_is_not_gone_back_to(shelf: Shelf) -> None:
     live = shelf.live()
     with pytest.raises(NothingToRollBackError, match="no version 7"):
         live.roll_back(by="test", at=NOW, to=7)
+
+
+@pytest.mark.parametrize("broken", ["snapshots/000003.json", "texts"])
+def test_from_a_damaged_version_one_can_still_go_back(shelf: Shelf, broken: str) -> None:
+    live = shelf.live()
+    for percent in ("hai", "ba"):
+        shelf.change_fees(percent)
+        load(live)
+    path = shelf.data / broken
+    if path.is_dir():
+        path = next(each for each in path.iterdir() if "ba phần trăm" in each.read_text(encoding="utf-8"))
+    path.write_bytes(b"{")
+    with pytest.raises(LibraryError, match=path.name):
+        shelf.live()
+    live = shelf.live(takes_folder=False, steps_back=True)
+    report = live.roll_back(by="test", at=NOW)
+    assert (report.result, report.before, report.version) == (Result.ROLLED_BACK, 3, 4)
+    live = shelf.live(takes_folder=False)
+    assert "hai phần trăm" in fees(live)
+    assert live.knowledge.documents["1-qd-tw-2020"].version == 2
 
 
 def test_earlier_version_can_still_be_quoted(shelf: Shelf) -> None:
