@@ -161,7 +161,7 @@ def free_path(folder: Path, name: str) -> Path:
 def _said_of(error: Exception) -> str:
     """Return what a chat is told of work that failed; the log learns more where nobody expected it."""
     if isinstance(error, NothingToRollBackError):
-        return document_texts.NOTHING_BEFORE
+        return document_texts.no_such_version(error.others) if error.others else document_texts.NOTHING_BEFORE
     if isinstance(error, FileLostError):
         return document_texts.FILE_TOO_LARGE if error.too_large else document_texts.FILE_LOST
     if isinstance(error, LibraryError) and isinstance(error.__cause__, OSError):

@@ -28,6 +28,7 @@ REASON_NEEDED = "Đồng chí ghi lý do sau chữ “vẫn nạp”, ít nhất
 ROLL_BACK = "Khôi phục bản trước"
 UNDO_ROLL_BACK = "Trở lại bản vừa rời"
 FORCE = "Vẫn nạp (ghi lý do)"
+_VERSIONS_NAMED = 5
 SEE_DRAFT = "Xem bản quét"
 CONFIRM_DRAFT = "Xác nhận bản quét đúng"
 DRAFT_ON = "Xem tiếp bản quét"
@@ -52,6 +53,12 @@ _LISTED = 5
 def progress(stage: Stage, done: int, total: int) -> str:
     """Say what a load is busy with."""
     return f"{_STAGES[stage]}: {done}/{total}." if total > 1 else f"{_STAGES[stage]}…"
+
+
+def no_such_version(others: Sequence[int]) -> str:
+    """Say that a version cannot be gone back to, and which can; the latest ones where they are many."""
+    known = ", ".join(map(str, others[-_VERSIONS_NAMED:]))
+    return f"Không có phiên bản đó để khôi phục. Khôi phục được: {known}. Đồng chí gõ: khôi phục {others[-1]}"
 
 
 def report(result: Report) -> str:

@@ -10,18 +10,26 @@ from handlers.services import Services, Turn
 from handlers.viewers import ANYTHING, Looker, looker_in
 from knowledge.intake.model import Intake
 from knowledge.reload import LiveKnowledge, Report, Result
+from knowledge.text import fold
 from storage.store import Conversation, Transaction
 
 RELOAD, ROLL_BACK, RECEIVE = "reload", "rollback", "receive"
 # What a chat message shows of a scanned text at once, in characters.
 _SHOWN = 1500
 _FORCED = re.compile(r"(?:vẫn|van)\s+(?:nạp|nap)\b[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
+_ROLLED_BACK = re.compile(r"khoi phuc (?:(?:lai|ve|phien|ban|so) ){0,4}(\d{1,6})[.!]?")
 _SHORTEST_REASON = 5
 _CHOICES = 2
 
 
 def typed(turn: Turn, line: str) -> Reply | None:
-    """Answer "vẫn nạp REASON": load although golden questions fail; None where something else was typed."""
+    """Answer "vẫn nạp REASON": load although golden questions fail; and "khôi phục NUMBER": back to that version.
+
+    None where something else was typed.
+    """
+    back = _ROLLED_BACK.fullmatch(fold(line))
+    if back is not None:
+        return roll_back(turn, back[1])
     found = _FORCED.fullmatch(line)
     if found is None:
         return None

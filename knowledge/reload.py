@@ -89,7 +89,11 @@ class Serving:
 
 
 class NothingToRollBackError(KnowledgeError):
-    """There is no snapshot before this one, or none of that number."""
+    """There is no snapshot before this one, or none of that number; `others` are those that one can go to, if any."""
+
+    def __init__(self, reason: str, others: tuple[int, ...] = ()) -> None:
+        super().__init__(reason)
+        self.others = others
 
 
 class LiveKnowledge:
@@ -400,8 +404,9 @@ class LiveKnowledge:
                 raise NothingToRollBackError("there is nothing before this version")
             return self.library.snapshot(earlier[-1])
         if to not in numbers or to == old.number:
-            known = ", ".join(str(number) for number in numbers if number != old.number) or "none"
-            raise NothingToRollBackError(f"there is no version {to} to go back to; there is: {known}")
+            others = tuple(number for number in numbers if number != old.number)
+            known = ", ".join(map(str, others)) or "none"
+            raise NothingToRollBackError(f"there is no version {to} to go back to; there is: {known}", others)
         return self.library.snapshot(to)
 
 

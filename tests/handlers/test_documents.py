@@ -131,6 +131,18 @@ def test_loading_is_begun_told_and_its_result_said_with_a_way_back(office: Offic
     assert "mười cây bàng" not in office.say("an", "quy định 5 điều 1 nói gì")[0]
 
 
+def test_version_that_is_typed_answers_again_and_one_that_is_not_there_is_said_with_those_that_are(
+    office: Office,
+) -> None:
+    for number in range(2):
+        drop(office.tray, f"{number}.md", number=f"{number + 5}-QĐ/TW", text=f"Mỗi chi bộ trồng {number + 7} cây bàng.")
+        office.say("admin", "nạp lại")
+    assert office.say("admin", "khôi phục phiên bản 9")[-1] == document_texts.no_such_version((1, 2))
+    assert "gồm 23 văn bản" in office.say("admin", "Khoi phuc 1")[-1]
+    assert "gồm 24 văn bản" in office.say("admin", "khôi phục về bản 2.")[-1]
+    assert office.say("an", "khôi phục 2") == [document_texts.ONLY_ADMIN]
+
+
 def test_load_that_breaks_golden_questions_is_refused_then_forced_with_a_reason(office: Office) -> None:
     (office.config.documents.folder / "377-qd-tw-2025.md").unlink()
     result = office.say("admin", "nạp lại")[-1]
