@@ -44,7 +44,7 @@ from bot.channels.posting import MaybeSentError, NotSentError
 from bot.channels.telegram_drawing import Drawn
 from bot.channels.telegram_errors import ConnectError, RefusedError, UnreadableError
 from bot.channels.telegram_http import HttpClient
-from bot.channels.telegram_intake import LEFT_OUT, parsed, update_ids_in
+from bot.channels.telegram_intake import LEFT_OUT, SENT, parsed, update_ids_in
 from handlers import texts
 from handlers.messages import IncomingMessage
 
@@ -125,12 +125,12 @@ def to_message(update: Update, *, now: datetime) -> IncomingMessage | None:
 
 
 def _file_name(message: Message) -> str | None:
-    attachment = message.effective_attachment
-    if attachment is None:
-        return None
-    if message.photo:
-        return "photo.jpg"
-    return _words(getattr(attachment, "file_name", None)) or type(attachment).__name__.lower()
+    for kind in SENT:
+        # What is newer than the library stands apart, as it came.
+        sent = getattr(message, kind, None) or message.api_kwargs.get(kind)
+        if sent:
+            return "photo.jpg" if kind == "photo" else _words(getattr(sent, "file_name", None)) or kind
+    return None
 
 
 def _file_ref(message: Message) -> str | None:

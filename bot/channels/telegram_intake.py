@@ -24,6 +24,13 @@ _ORDER_KEY_LENGTH = 128
 # An update that cannot be kept as it came is kept as its id, with the reason under this name.
 LEFT_OUT = "left_out"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# What somebody sent, with words or without, by its field in a message; anything else there is a notice about the chat.
+# Where two come together, the first names both: beside an animation stands a document, beside a venue its location.
+SENT = (
+    *("photo", "live_photo", "animation", "audio", "document", "paid_media", "sticker", "story", "video", "video_note"),
+    *("voice", "checklist", "contact", "dice", "game", "poll", "venue", "location", "invoice", "giveaway"),
+    *("giveaway_winners", "rich_message"),
+)
 
 
 def raw_update(content: object) -> RawUpdate:

@@ -31,7 +31,9 @@ _FILE_NAMES = {
     "video": "video",
     "location": "location",
     "business_card": "contact",
+    "contact": "contact",
     "link": "link",
+    "links": "link",
     "file": "document",
 }
 _WITH_CONTENT = ("image", "file")

@@ -21,6 +21,7 @@ LONGEST_ID = 128
 # Whatever comes without text is a file named for its kind, as on other channels; handlers say what they do not read.
 _FILE_NAMES = {
     "message.image.received": "photo.jpg",
+    "message.link.received": "link",
     "message.sticker.received": "sticker",
     "message.voice.received": "voice",
 }
@@ -55,6 +56,9 @@ def understand(body: Mapping[str, Any], *, now: datetime) -> Heard:
     name = event["event_name"]
     if name not in (_TEXT, _UNSUPPORTED, *_FILE_NAMES):
         return None
+    if name == _UNSUPPORTED and "message" not in event:
+        # Nobody is named who could be told.
+        return None
     message = event["message"]
     chat = message["chat"]
     chat_id = _id(chat["id"])
@@ -68,7 +72,7 @@ def understand(body: Mapping[str, Any], *, now: datetime) -> Heard:
         return FixedAnswer(chat_id, texts.PLEASE_WRITE_PRIVATELY)
     if name == _UNSUPPORTED:
         return FixedAnswer(chat_id, channel_texts.NOT_HANDED_ON)
-    said = message["text"] if name == _TEXT else message.get("caption") or ""
+    said = message["text"] if name == _TEXT else message.get("caption") or message.get("text") or ""
     if not isinstance(said, str):
         raise TypeError("a text is a text")
     file_name = _FILE_NAMES.get(name)

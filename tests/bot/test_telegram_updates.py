@@ -79,7 +79,7 @@ def test_a_tap_carries_its_button_and_the_time_it_came(name: str) -> None:
         ("sticker", "", "sticker"),
         ("contact", "", "contact"),
         ("location", "", "location"),
-        ("video_note", "", "videonote"),
+        ("video_note", "", "video_note"),
         ("poll", "", "poll"),
     ],
 )
@@ -116,6 +116,11 @@ def test_an_answer_to_our_words_is_what_it_says() -> None:
 )
 def test_what_asks_nothing_is_no_message(name: str) -> None:
     assert heard(sample(name)) is None
+
+
+def test_what_was_never_asked_for_is_not_read_whatever_form_it_has() -> None:
+    assert heard({"update_id": 7, "poll": {"id": 1, "options": "soon otherwise"}}) is None
+    assert heard({"update_id": 7, "poll_answer": {"chosen": []}}) is None
 
 
 # --- groups, and chats that open and close ------------------------------------------------------------------------

@@ -26,7 +26,8 @@ from tests.channels.program import Onlooker, a_gateway, until
 
 SAMPLES = Path(__file__).parents[1] / "data"
 # Reactions: those answered by handlers; by a fixed text, of which nothing is kept; LEFT: confirmed and not even kept.
-ANSWERED, PRIVATELY, NOT_HANDED_ON = "answered", "asked to write privately", "told that nothing was handed on"
+ANSWERED, NO_FILES = "answered", "told that files are not taken"
+PRIVATELY, NOT_HANDED_ON = "asked to write privately", "told that nothing was handed on"
 NOTHING, PUT_ASIDE, CLOSED, OPENED, LEFT = "nothing", "put aside", "closed", "opened", "left"
 # Before these a chat is closed to us.
 REOPENS = ("unblocked", "oa_follow")
@@ -127,7 +128,7 @@ def what_became(
     if seen.replies().total() > replies:
         assert seen.replies().total() == replies + 1
         assert beside == []
-        return ANSWERED
+        return NO_FILES if spoken.sent[-1][1] == texts.NO_FILES else ANSWERED
     if beside:
         [only] = beside
         return {texts.PLEASE_WRITE_PRIVATELY: PRIVATELY, channel_texts.NOT_HANDED_ON: NOT_HANDED_ON}[only]
@@ -159,39 +160,74 @@ def close_chat(store: Store, channel: str, chat_id: str, *, is_closed: bool) -> 
         (
             TELEGRAM,
             {
-                ANSWERED: "text command deep_link quoted_reply tap tap_on_old_message "
-                "contact document location photo poll sticker video_note voice",
-                PRIVATELY: "group_mention group_caption_mention group_command group_reply group_joined",
+                ANSWERED: "text command deep_link quoted_reply tap tap_on_old_message photo video_with_question "
+                "text_forwarded text_answering_story missing_sender",
+                NO_FILES: "animation audio video live_photo paid_media document sticker story video_note voice "
+                "checklist contact dice game poll venue location invoice giveaway giveaway_winners rich_message",
+                PRIVATELY: "group_mention group_caption_mention group_command group_reply group_joined "
+                "group_sticker_reply group_video_caption_mention group_topic_mention",
                 CLOSED: "blocked",
                 OPENED: "unblocked",
-                NOTHING: "channel_post deleted_business_messages edited edited_photo pinned reaction unknown_kind "
-                "tap_in_group tap_without_data group_chatter group_command_for_another group_left group_members "
-                "group_migrated group_promoted group_reply_to_another",
+                # Updates that nobody asked for; edits; taps that press nothing.
+                NOTHING: "channel_post edited_channel_post business_connection business_message "
+                "edited_business_message deleted_business_messages guest_message reaction message_reaction_count "
+                "inline_query chosen_inline_result shipping_query pre_checkout_query purchased_paid_media "
+                "poll_state poll_answer chat_member chat_join_request chat_boost removed_chat_boost managed_bot "
+                "subscription stopped_message_generation unknown_kind unknown_content "
+                "edited edited_photo tap_in_group tap_without_data tap_on_game tap_on_inline_message "
+                # What a group says, but not to us.
+                "group_chatter group_command_for_another group_reply_to_another group_photo group_topic "
+                "suggested_post_text "
+                # Notices.
+                "pinned group_pinned group_left group_members group_migrated group_migrated_from group_promoted "
+                "new_chat_members left_chat_member chat_owner_left chat_owner_changed new_chat_title new_chat_photo "
+                "delete_chat_photo group_chat_created supergroup_chat_created channel_chat_created "
+                "message_auto_delete_timer_changed successful_payment refunded_payment users_shared chat_shared "
+                "gift unique_gift gift_upgrade_sent connected_website write_access_allowed passport_data "
+                "proximity_alert_triggered boost_added chat_background_set checklist_tasks_done checklist_tasks_added "
+                "direct_message_price_changed paid_message_price_changed forum_topic_created forum_topic_edited "
+                "forum_topic_closed forum_topic_reopened general_forum_topic_hidden general_forum_topic_unhidden "
+                "giveaway_created giveaway_completed managed_bot_created poll_option_added poll_option_deleted "
+                "suggested_post_approved suggested_post_approval_failed suggested_post_declined suggested_post_paid "
+                "suggested_post_refunded video_chat_scheduled video_chat_started video_chat_ended "
+                "video_chat_participants_invited web_app_data "
+                "community_chat_added community_chat_removed community_chat_joined",
+                PUT_ASIDE: "missing_chat missing_date missing_message_id tap_missing_id text_is_a_number",
             },
         ),
         (
             ZALO,
             {
                 ANSWERED: "text text_wrapped text_date_in_digits text_half_emoji text_without_date "
-                "image image_photo image_elsewhere image_without_https sticker voice",
-                PRIVATELY: "group_mention group_unsupported",
+                "image_photo image_with_caption link_with_text missing_chat_type missing_message_id missing_sender",
+                NO_FILES: "image image_elsewhere image_without_https image_without_address "
+                "sticker sticker_without_url voice voice_without_address link link_as_links",
+                PRIVATELY: "group_mention group_reply group_image group_sticker group_voice group_link "
+                "group_unsupported",
                 NOT_HANDED_ON: "unsupported",
-                NOTHING: "from_a_bot text_blank unknown_event unknown_without_message",
-                PUT_ASIDE: "date_out_of_bounds message_is_a_list missing_chat missing_event missing_message "
-                "missing_text nested number_ids text_is_an_object",
+                NOTHING: "from_a_bot text_blank unknown_event unknown_without_message unknown_reaction "
+                "unknown_withdrawal unsupported_without_message",
+                PUT_ASIDE: "date_out_of_bounds message_is_a_list missing_chat missing_chat_id missing_event "
+                "missing_message missing_text nested number_ids text_is_an_object",
             },
         ),
         (
             ZALO_OA,
             {
-                ANSWERED: "oa_text oa_tap oa_audio oa_business_card oa_file oa_gif oa_image oa_link oa_location "
-                "oa_sticker oa_video oa_without_attachments",
+                ANSWERED: "oa_text oa_tap oa_image oa_link_with_text "
+                "oa_missing_message_id oa_missing_recipient oa_missing_time",
+                NO_FILES: "oa_audio oa_business_card oa_contact oa_file oa_gif oa_link oa_link_as_links oa_links "
+                "oa_location oa_sticker oa_video oa_without_attachments",
                 CLOSED: "oa_unfollow",
                 OPENED: "oa_follow",
-                NOTHING: "oa_click_chatnow oa_reacted oa_text_blank oa_unknown_event oa_unknown_kind",
+                NOTHING: "oa_click_chatnow oa_reacted oa_text_blank oa_unknown_event oa_unknown_kind oa_withdrawn "
+                "oa_submitted_info oa_feedback oa_called oa_shared_product oa_tagged oa_info_changed "
+                "oa_permission_revoked",
                 PUT_ASIDE: "oa_missing_event oa_missing_message oa_missing_sender oa_missing_text oa_number_ids "
-                "oa_text_is_a_list",
-                LEFT: "oa_anonymous_text oa_group_text oa_seen oa_sent_by_us",
+                "oa_text_is_a_list oa_follow_without_follower",
+                LEFT: "oa_anonymous_text oa_anonymous_image oa_group_text oa_group_image oa_seen oa_received "
+                "oa_sent_by_us oa_echo_image oa_echo_gif oa_echo_file oa_echo_list oa_echo_sticker oa_echo_template "
+                "oa_echo_group_text",
             },
         ),
     ],

@@ -2,8 +2,8 @@
 
     python with_aiogram.py EXCHANGES     a line of JSON each, as tests/servers/common.py records them
 
-Prints {"methods": {name: how many}, "updates": {kind: how many}, "refusals": how many, "wrong": [[line, what], …]};
-lines are counted from 0.
+Prints {"methods": {name: how many}, "updates": {kind: how many}, "refusals": how many, "wrong": [[line, what], …],
+"fields": {"update": [name, …], "message": [name, …]}}; lines are counted from 0, fields are those that aiogram knows.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 
 import aiogram.methods
 from aiogram.methods.base import Response, TelegramMethod
-from aiogram.types import BufferedInputFile, Update
+from aiogram.types import BufferedInputFile, Message, Update
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 METHODS: dict[str, Any] = {
@@ -44,7 +44,14 @@ def main() -> None:
             for update in exchange["answer"].get("result") or ():
                 updates.update(update.keys() - {"update_id"})
         wrong += [(number, f"{name}: {what}") for what in judged(exchange)]
-    print(json.dumps({"methods": methods, "updates": updates, "refusals": refusals, "wrong": wrong}))
+    fields = {"update": named(Update), "message": named(Message)}
+    told = {"methods": methods, "updates": updates, "refusals": refusals, "wrong": wrong, "fields": fields}
+    print(json.dumps(told))
+
+
+def named(model: type[BaseModel]) -> list[str]:
+    """Return the fields of a model, as they are called in JSON."""
+    return [str(field.alias or name) for name, field in model.model_fields.items()]
 
 
 def judged_update(update: Any) -> Iterator[str]:
