@@ -2,8 +2,9 @@
 
 import json
 import re
+import threading
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _MOST_WORDS = 1024
 _MOST_KNOWN = 200_000
 # Features of texts taken together: what they share is unpacked once.
 _ROWS_AT_ONCE = 250_000
+_MOST_KEPT = 16_384
 
 
 def normal_words(text: str) -> list[str]:
@@ -150,6 +152,43 @@ def unpack(packed: NDArray[np.uint8], scales: NDArray[np.float16]) -> NDArray[np
     return vectors
 
 
+class _Kept:
+    """Unit vectors of the features that texts are compared by again and again, unpacked; 21 MB at the most.
+
+    What is kept equals what is made, so that no result depends on what was asked before.
+    """
+
+    def __init__(self, make: Callable[[NDArray[np.int32]], NDArray[np.float32]], size: int, dim: int) -> None:
+        """Take what makes the vectors [n, dim] of features [n], and how many features there are."""
+        self._make = make
+        self._places = np.full(size, -1, dtype=np.int32)
+        self._vectors = np.empty((_MOST_KEPT, dim), dtype=np.float32)
+        self._filled = 0
+        self._lock = threading.Lock()
+
+    def of(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the vectors of features [n], each once, as [n, dim]."""
+        places = self._places[rows]
+        missing = np.flatnonzero(places < 0)
+        if not len(missing):
+            return self._vectors[places]
+        made = self._make(rows[missing])
+        vectors = self._vectors[places]
+        vectors[missing] = made
+        self._keep(rows[missing], made)
+        return vectors
+
+    def _keep(self, rows: NDArray[np.int32], made: NDArray[np.float32]) -> None:
+        with self._lock:
+            # Another thread may have kept some meanwhile.
+            new = np.flatnonzero(self._places[rows] < 0)[: _MOST_KEPT - self._filled]
+            places = np.arange(self._filled, self._filled + len(new), dtype=np.int32)
+            self._vectors[places] = made[new]
+            # Last: whoever finds a place must find what stands there.
+            self._places[rows[new]] = places
+            self._filled += len(new)
+
+
 class StaticEncoder:
     """Loads a folder with vocab.txt, vectors.npy and scales.npy (see quantise) and config.json."""
 
@@ -160,6 +199,7 @@ class StaticEncoder:
         self.tokenizer = StaticTokenizer((folder / "vocab.txt").read_text(encoding="utf-8").split("\n"))
         self._packed: NDArray[np.uint8] = np.load(folder / "vectors.npy", mmap_mode="r").view(np.ndarray)
         self._scales: NDArray[np.float16] = np.load(folder / "scales.npy")
+        self._kept = _Kept(self._units, self.tokenizer.size, self.dim)
 
     def token_rows(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return the rows of texts, packed: (all rows, how many belong to each text)."""
@@ -174,16 +214,11 @@ class StaticEncoder:
 
     def token_similarities(self, rows: NDArray[np.int32], units: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the cosines of features [n] with unit vectors [m, dim], [n, m]."""
-        packed = self._packed[rows]
-        half = packed.shape[1]
-        # A row's scale does not turn its vector, so it is left out.
-        low, high = (packed & np.uint8(15)).astype(np.float32), (packed >> np.uint8(4)).astype(np.float32)
-        low -= 8
-        high -= 8
-        norms = np.sqrt(np.einsum("ij,ij->i", low, low) + np.einsum("ij,ij->i", high, high))
-        similar: NDArray[np.float32] = low @ units[:, :half].T + high @ units[:, half:].T
-        similar /= np.where(norms == 0, 1, norms)[:, None]
+        similar: NDArray[np.float32] = self._kept.of(rows) @ units.T
         return similar
+
+    def _units(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        return self.token_vectors(rows)[0]
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 [len(texts), dim], rows of unit L2 norm (a text without known words: zeros)."""

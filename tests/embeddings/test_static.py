@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from numpy.typing import NDArray
 
+from embeddings import static
 from embeddings.encoder import BUNDLED, unit
 from embeddings.static import StaticEncoder, StaticTokenizer, normal_words, quantise, unpack
 from embeddings.train import save
@@ -229,6 +230,19 @@ def test_similarities_of_tokens_are_the_cosines_of_their_vectors(encoder: Static
     units, _ = encoder.token_vectors(rows)
     np.testing.assert_allclose(encoder.token_similarities(rows, units[:2]), units @ units[:2].T, atol=1e-5)
     assert encoder.token_similarities(rows[:0], units).shape == (0, len(rows))
+
+
+def test_similarities_are_the_same_to_the_bit_whatever_was_compared_before(
+    bundled: StaticEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(static, "_MOST_KEPT", 500)
+    chance, encoder = np.random.default_rng(3), StaticEncoder(BUNDLED)
+    units, _ = bundled.token_vectors(np.arange(20, dtype=np.int32))
+    for size in (30, 400, 0, 1, 200, 900, 30):
+        some = np.sort(chance.choice(2000, size, replace=False)).astype(np.int32)
+        for _ in range(2):
+            found = encoder.token_similarities(some, units)
+            np.testing.assert_array_equal(found, bundled.token_vectors(some)[0] @ units.T)
 
 
 def test_tokens_are_of_unit_length_and_weigh_what_they_add(encoder: StaticEncoder) -> None:
