@@ -121,7 +121,7 @@ class Mention:
     Attributes:
         typed: as typed, folded.
         number: for one that nobody knows, the number in its usual form, as far as it was given.
-        document_ids: documents of the store it can mean, the one the plan cites first.
+        document_ids: documents of the store it can mean, the one the plan cites first, then the latest.
         cited: it is mentioned in a text of the store, though its own text may be missing.
         start, end: where it stands in the folded question, in characters.
     """
@@ -354,6 +354,8 @@ class CitationGraph:
         if year is not None:
             known = [d for d in known if d.issued_on is None or d.issued_on.year == int(year[1])]
             records = [r for r in records if r.issued_on is None or r.issued_on.year == int(year[1])]
+        # Numbers begin anew with every term of office: without a year, the plan's document is meant, else the latest.
+        known.sort(key=lambda d: (d.cited_in_plan, d.issued_on or date.min), reverse=True)
         number = known[0].number if known else records[0].number if records else None
         letters = f"-{symbol.upper().replace('QD', 'QĐ')}" if symbol else ""
         number = number or f"{digits}{letters}{f'/{body.upper()}' if body else ''}"

@@ -175,7 +175,9 @@ class OutlineAnswers:
             return Answer(
                 Outcome.AMBIGUOUS, Reason.WHICH_DOCUMENT, choices=choices, facts={"article": asked.section or ""}
             )
-        document_id = named[0]
+        twins = mentions[0].document_ids if mentions else ()
+        # Of two documents of one number, the one that has such an article.
+        document_id = next((d for d in twins if self._shelf.has(d, asked.section or "")), named[0])
         if self._shelf.documents[document_id].metadata_only:
             return self._citations.not_loaded(document_id)
         if not self._shelf.has(document_id, asked.section or ""):
