@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from knowledge.intake.model import Finding, Intake, IntakeError, Refusal
+from knowledge.intake.names import safe_name
 from knowledge.library import Library, SeenFile, Snapshot
 from knowledge.loader import DocumentError, contradictions, load_document, to_document
 from knowledge.model import Confidence, Document, DocumentKind, TextKind
@@ -244,7 +245,7 @@ class _Reading:
         entry: dict[str, Any] = {
             "number": known.number,
             "kind": known.kind.value if known.kind else DocumentKind.NOTICE.value,
-            "title": known.title or path.stem,
+            "title": known.title or Path(safe_name(path.name)).stem,
             "issuer": known.issuer or _NOT_STATED,
             "date": known.issued_on.isoformat() if known.issued_on else None,
             "status": _NOT_STATED,

@@ -199,6 +199,13 @@ def test_name_with_tricks_is_harmless(tmp_path: Path, name: str, kept: str) -> N
     assert (path.parent, path.name) == (tmp_path, kept)
 
 
+def test_a_document_called_after_its_file_has_a_harmless_name(office: Office) -> None:
+    (office.tray / "vườn\n\x1b[31mươm.txt").write_text("Mỗi chi bộ có một vườn ươm.\n", encoding="utf-8")
+    said = office.say("admin", "nạp lại")[-1]
+    assert "Thêm: vườn [31mươm." in said
+    assert "\x1b" not in said
+
+
 def test_second_file_of_a_name_does_not_take_the_place_of_the_first(tmp_path: Path) -> None:
     (tmp_path / "a.docx").write_bytes(b"1")
     assert free_path(tmp_path, "a.docx").name == "a (2).docx"

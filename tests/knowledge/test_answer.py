@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from embeddings.encoder import HashingEncoder
+from embeddings.encoder import HashingEncoder, make_encoder
 from knowledge.answer import LONGEST_QUESTION, KnowledgeBase, build_knowledge
 from knowledge.lexicon import load_lexicon
 from knowledge.loader import load_documents
@@ -251,6 +251,22 @@ def test_counts_are_told(knowledge: KnowledgeBase) -> None:
     bullets = knowledge.answer("mục 2.1 có mấy ý")
     assert (bullets.reason, bullets.facts["count"]) == (Reason.BULLET_COUNT, "6")
     assert knowledge.answer("kế hoạch viện dẫn những văn bản nào").facts["count"] == "12"
+
+
+def test_clause_that_only_announces_its_points_brings_them_and_nothing_else() -> None:
+    text = """## Điều 1. Vườn ươm
+
+1. Đảng viên trồng các giống cây sau:
+
+a) cây ổi;
+
+b) cây na.
+
+2. Chi bộ chăm vườn ươm.
+"""
+    knowledge = build_knowledge([a_document(text)], make_encoder("bundled"), load_lexicon())
+    answer = knowledge.answer("đảng viên trồng các giống cây nào?")
+    assert quoted(answer) == [f"thu/dieu-1.khoan-1{point}" for point in ("", ".diem-a", ".diem-b")]
 
 
 def test_article_that_lists_cases_is_shown_with_all_of_them(knowledge: KnowledgeBase) -> None:
