@@ -15,7 +15,11 @@ _LONGEST_TITLE = 500
 _NUMBER = re.compile(
     r"(\d{1,5}(?:\s*/\s*\d{4})?)\s*([-/])\s*([A-ZĐ][A-Za-zĐđƯư]{0,8}\d{0,2})((?:\s*[-/]\s*[A-ZĐƯ][A-Za-zĐđƯư.]{0,12}\d{0,2}){0,3})"
 )
-_NUMBER_LINE = re.compile(r"(?:^|(?<=[\s*|]))(?:Số|SỐ)\s*:\s*|^(?:Luật\s+|LUẬT\s+)?(?:[Ss]ố|SỐ)\s*:?\s+(?=\d)")
+# A Party document writes "Số 377-QĐ/TW", behind the issuer where the two stand in one cell of a table.
+_NUMBER_LINE = re.compile(
+    r"(?:^|(?<=[\s*|]))(?:Số|SỐ)\s*:\s*|^(?:Luật\s+|LUẬT\s+)?(?:[Ss]ố|SỐ)\s*:?\s+(?=\d)"
+    r"|(?<=[\s*|])Số\s+(?=\d{1,5}\s*[-/])"
+)
 _NAMED_NUMBER = re.compile(r"\s+(?:số|SỐ)\s*:?\s*(?=\d)")
 _DAY = re.compile(
     r"ngày\s+(\d{1,2})\s*(?:tháng\s+|[/.-]\s*)(\d{1,2})\s*(?:,?\s*năm\s+|[/.-]\s*)(\d{4})(?!\d)", re.IGNORECASE
@@ -66,18 +70,26 @@ def recognize(text: str) -> Recognized:
     The issuer's name, which a head has in capitals, is written as in a sentence ("Bộ Chính trị"), the title after its
     kind ("Quy định về …").
     """
-    lines = [collapse(line.lstrip("#> ")) for line in text[:20_000].splitlines()]
+    beginning = text[:20_000]
+    lines = (part for line in beginning.splitlines() for part in _apart(collapse(line.lstrip("#> "))))
     head = _head([line for line in lines if line])
     at, kind = _kind_line(head)
     number = _number(head[: at + 1] if at is not None else head)
     last = [collapse(line) for line in text[-4_000:].splitlines() if line.strip()][-_LAST_LINES:]
     return Recognized(
         number=number,
-        kind=kind or _kind_of_number(number),
+        kind=kind or _kind_of_number(number) or (_calls_itself(beginning) if number else None),
         issued_on=_day(head, last),
         issuer=_issuer(head[:at] if at is not None else head),
         title=_title(head, at, kind),
     )
+
+
+def _apart(line: str) -> tuple[str, ...]:
+    """Return a line; in two where the kind stands behind the day, as OCR joins them."""
+    day = next(_DAY.finditer(line), None)
+    behind = line[day.end() :].strip(" .|") if day is not None else ""
+    return (line[: day.end()], behind) if day is not None and behind and _is_kind(behind) is not None else (line,)
 
 
 def _head(lines: Sequence[str]) -> list[str]:
@@ -124,6 +136,13 @@ def _kind_of_number(number: str | None) -> DocumentKind | None:
     # "QĐ" stands for a regulation and for a decision, so it tells neither.
     parts = re.split("[-/]", number or "")
     return next((_BY_ABBREVIATION[part] for part in parts if part in _BY_ABBREVIATION), None)
+
+
+def _calls_itself(text: str) -> DocumentKind | None:
+    """Return the kind by which a text speaks of itself ("Quy định này …"); None where it does not, or by two."""
+    folded = fold(text)
+    said = [kind for kind in _KINDS if re.search(rf"\b{fold(kind.value)} nay\b", folded)]
+    return said[0] if len(said) == 1 else None
 
 
 def _day(head: Sequence[str], last: Sequence[str]) -> date | None:

@@ -201,6 +201,26 @@ def test_day_that_does_not_exist_is_no_day() -> None:
     assert recognize("Số: 1-QĐ/TW\nHà Nội, ngày 31 tháng 2 năm 2020\nQUY ĐỊNH\n").issued_on is None
 
 
+def test_kind_behind_the_day_is_read_as_a_line_of_its_own() -> None:
+    head = "BAN BÍ THƯ\nSố 816-QĐ/TW\nHà Nội, ngày 01 tháng 3 năm 2024 QUY ĐỊNH.\nvề giữ gìn đường làng\n"
+    found = recognize(f"{head}\nĐiều 1. Quét đường\n")
+    assert (found.kind, found.issued_on) == (DocumentKind.REGULATION, date(2024, 3, 1))
+    assert found.title == "Quy định về giữ gìn đường làng"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("Quy định này áp dụng cho chi bộ.", DocumentKind.REGULATION),
+        ("Quyết định này có hiệu lực từ ngày ký.", DocumentKind.DECISION),
+        ("Quyết định này ban hành kèm theo; Quy định này áp dụng cho chi bộ.", None),
+        ("Chi bộ họp hằng tháng.", None),
+    ],
+)
+def test_without_a_line_for_it_the_kind_is_what_the_text_calls_itself(body: str, kind: DocumentKind | None) -> None:
+    assert recognize(f"BAN BÍ THƯ\nSố 816-QĐ/TW\n\nĐiều 1. Áp dụng\n{body}\n").kind is kind
+
+
 @pytest.mark.parametrize("kind", list(DocumentKind))
 def test_every_kind_is_recognized_by_its_line(kind: DocumentKind) -> None:
     assert recognize(f"BỘ CHÍNH TRỊ\n{kind.value.upper()}\nvề việc thử\nĐiều 1. A\n").kind is kind
