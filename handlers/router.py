@@ -193,16 +193,20 @@ def _command(typed: str) -> Callable[[Turn], _Opened] | None:
         return lambda turn: (checklist.change(turn, int(change[1])), turn.topic)
     card = _CARD.fullmatch(fold(typed))
     if card:
-        return lambda turn: _card(typed, turn)
+        return lambda turn: _card(typed, card[1].strip(" .!?"), turn)
     if found:
         return lambda turn: (say(texts.unknown_command(f"/{found[1]}")), turn.topic)
     return None
 
 
-def _card(typed: str, turn: Turn) -> _Opened:
+def _card(typed: str, named: str, turn: Turn) -> _Opened:
     knowledge = turn.services.knowledge
     mentions = knowledge.graph.find_mentions(typed)
     ids = [document_id for mention in mentions for document_id in mention.document_ids]
+    if not mentions and named.isdecimal():
+        # Everywhere else a bare number may count something; here it can only name a document.
+        numbered = knowledge.graph.numbered(int(named[:6]))
+        ids = sorted(numbered, key=lambda document_id: not knowledge.documents[document_id].cited_in_plan)
     if not ids:
         only_cited = references.open_cited(turn, [mention.number for mention in mentions if mention.cited])
         if only_cited is not None:

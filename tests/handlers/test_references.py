@@ -134,6 +134,7 @@ def test_card_gives_basis_and_day_of_the_check(changed: KnowledgeBase) -> None:
 
 
 def test_card_without_a_basis_says_that_no_day_is_known(village: Village) -> None:
+    assert village.say("an", "thẻ 37") == village.say("an", "thẻ 37-QĐ/TW")
     said = village.say("an", "thẻ 37-QĐ/TW").splitlines()
     assert said[0].startswith("Quy định 37-QĐ/TW (25/10/2021) đã được thay thế bởi Quy định 207-QĐ/TW")
     assert "Căn cứ: nhiều nguồn năm 2026; chưa có toàn văn để đối chiếu; chưa ghi ngày kiểm tra" in said

@@ -256,6 +256,21 @@ def test_numbers_are_read_whole(number: str) -> None:
     assert recognize(f"TỈNH ỦY\nSố {number}\nQUYẾT ĐỊNH\n").number == number
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "TỈNH ỦY HÀ NAM * Số 88-QĐ/TU | ĐẢNG CỘNG SẢN VIỆT NAM Hà Nam, ngày 12 tháng 10 năm 2026",
+        "TỈNH ỦY HÀ NAM Số 88-QĐ/TU | ĐẢNG CỘNG SẢN VIỆT NAM Hà Nam, ngày 12 tháng 10 năm 2026",
+        "TỈNH ỦY HÀ NAM\n* Hà Nam, ngày 12 tháng 10 năm 2026 Số 88-QĐ/TU",
+    ],
+)
+def test_number_without_a_colon_is_read_where_a_table_or_two_columns_join_the_head(line: str) -> None:
+    told = recognize(f"{line}\nQUY ĐỊNH\nvề công tác văn thư\nĐiều 1. A\n")
+    assert told == Recognized(
+        "88-QĐ/TU", K.REGULATION, date(2026, 10, 12), "Tỉnh ủy Hà Nam", "Quy định về công tác văn thư"
+    )
+
+
 def test_head_in_two_columns_of_a_pdf_is_recognized(tmp_path: Path) -> None:
     paper = Paper()
     paper.add_page()
