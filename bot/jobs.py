@@ -13,6 +13,8 @@ from pathlib import Path
 from bot.channels.base import FileLostError
 from handlers import document_texts, documents, texts
 from handlers.messages import Reply, say
+from knowledge.intake.model import Refusal
+from knowledge.intake.names import safe_name
 from knowledge.library import LibraryBusyError, LibraryError, write
 from knowledge.model import KnowledgeError
 from knowledge.reload import LiveKnowledge, NothingToRollBackError, Report, Stage
@@ -90,9 +92,11 @@ class Jobs:
             reason=str(job.argument.get("reason", "")),
             progress=self._progress(job, tell, clock),
         )
-        if received is not None and any(error.name == received.name for error in report.refused):
-            # Who sent it has it; here it would only be refused again at every load.
-            received.unlink(missing_ok=True)
+        if received is not None:
+            name = safe_name(received.name)
+            # Who sent it has it; here it would only be refused again at every load. An entry waits for its document.
+            if any(error.name == name and error.refusal is not Refusal.ENTRY_ALONE for error in report.refused):
+                received.unlink(missing_ok=True)
         return report
 
     def _receive(self, job: Job) -> Path:

@@ -117,7 +117,7 @@ def _draft(turn: Turn, argument: str) -> Reply:
     if isinstance(found, Reply):
         return found
     begin = int(argument.partition(":")[2] or 0)
-    end = min(begin + _SHOWN, len(found.text))
+    end = _end_shown(found.text, begin)
     buttons = [] if end == len(found.text) else [Button(document_texts.DRAFT_ON, "dk_draft", f"{found.sha256}:{end}")]
     if end == len(found.text):
         # Confirmed is what was read to its end.
@@ -125,6 +125,13 @@ def _draft(turn: Turn, argument: str) -> Reply:
     buttons.append(Button(document_texts.LEAVE_IT, "dk_leave"))
     shown = Block(BlockKind.QUOTE, found.text[begin:end].strip() or "…")
     return Reply((Block(BlockKind.TEXT, document_texts.draft_head(found, begin, end)), shown), tuple(buttons))
+
+
+def _end_shown(text: str, begin: int) -> int:
+    """Return where one message of a scanned text ends: at the end of a line, where there is one."""
+    if len(text) <= begin + _SHOWN:
+        return len(text)
+    return text.rfind("\n", begin, begin + _SHOWN) + 1 or begin + _SHOWN
 
 
 def _confirm(turn: Turn, sha256: str) -> Reply:

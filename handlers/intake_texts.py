@@ -38,6 +38,11 @@ _REFUSED = {
         "nằm trong một vòng: các văn bản ghi là thay thế lẫn nhau. "
         "Đồng chí xem lại văn bản nào thay văn bản nào rồi nạp lại."
     ),
+    Refusal.ENTRY_ALONE: (
+        "là tệp khai báo, chưa có văn bản cùng tên ở cạnh nên chưa dùng được. "
+        "Đồng chí gửi thêm văn bản, đặt tên giống tệp này."
+    ),
+    Refusal.FOLDER: "là thư mục nên tôi không đọc. Đồng chí chép thẳng các tệp ra ngoài thư mục này rồi nạp lại.",
 }
 
 
@@ -74,6 +79,11 @@ def _why(refusal: Refusal, facts: Mapping[str, str]) -> str:
                 f"đọc quá {facts['seconds']} giây chưa xong nên tôi dừng lại. Đồng chí tách thành vài tệp rồi gửi lại."
             )
         return f"dài quá mức đọc được{_of(facts, '', 'allowed', 'chữ cái')}. Đồng chí tách thành vài tệp rồi gửi lại."
+    if refusal is Refusal.NAME_OF_ANOTHER:
+        return (
+            f"mang tên tệp của {facts.get('document', 'văn bản khác')} nhưng trong tệp không thấy số văn bản ấy. "
+            "Đồng chí đổi tên tệp; nếu đúng là văn bản ấy thì ghi số vào tệp .yaml bên cạnh."
+        )
     if refusal is Refusal.NUMBER_WITH_OTHER_DATE:
         return (
             f"có số {facts.get('number', 'văn bản')} đã nạp trước đây nhưng ghi ngày khác"
@@ -83,6 +93,9 @@ def _why(refusal: Refusal, facts: Mapping[str, str]) -> str:
     problem = facts.get("problem", "")
     keys = list(dict.fromkeys(re.findall(r"'(\w+)'", problem)))[:_LISTED]
     where = f" ở mục {', '.join(f'“{key}”' for key in keys)}" if keys else ""
+    if not keys and (line := re.search(r"near line (\d+)", problem)):
+        where = f" ở gần dòng {line[1]}"
+    where = where or ": chỉ được ghi các dòng ngắn kiểu “mục: nội dung”"
     return f"phần khai báo của văn bản (đầu tệp hoặc tệp .yaml bên cạnh) sai{where}. Đồng chí sửa lại rồi nạp lại."
 
 
@@ -130,6 +143,9 @@ def _said(kind: FindingKind, count: int) -> str:
         FindingKind.BROKEN_ACCENT: f"Có {count} chữ hỏng dấu, tôi để nguyên, đồng chí xem lại",
         FindingKind.OCR_DOUBTFUL: f"Có {count} chỗ đọc từ ảnh chưa chắc đúng, đồng chí so với bản giấy",
         FindingKind.PAGE_WITHOUT_TEXT: f"Có {count} trang không đọc được chữ nào",
+        FindingKind.PICTURE: (
+            f"Có {count} hình ảnh, tôi không đọc chữ trong hình, đồng chí xem trong hình có chữ hay dấu mật không"
+        ),
         FindingKind.NESTED_TABLE: f"Có {count} bảng nằm trong bảng khác, tôi đọc nối tiếp từng dòng, đồng chí xem lại",
     }[kind]
 

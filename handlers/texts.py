@@ -294,6 +294,8 @@ def unanswered(answer: Answer, document: Document | None, *, noted: bool) -> str
             article = facts.get("article", "").replace("dieu-", "Điều ")
             if "clause" in facts:
                 article = f"{article}, khoản {facts['clause']}"
+            if "point" in facts:
+                article = f"{article}, điểm {facts['point']}"
             where = f"Bản đang lưu của {name}" if document else "Các văn bản đang có"
             return f"{where} không có {article}."
         case Reason.OWN_NUMBER:

@@ -27,6 +27,8 @@ _HEADING_NUMBER = re.compile(r"(?:Điều\s+\d+[a-zđ]?|Nhóm\s+\d+|\d+(?:\.\d+)
 TITLE_LOCATOR = "0#0"
 # A table goes with the words above it; a longer one is cut between its rows.
 _LONGEST_TABLE = 1200
+# A numbered line that is longer is a paragraph, not the name of one.
+_LONGEST_NAME = 120
 
 
 @dataclass(slots=True)
@@ -225,9 +227,26 @@ def _cut_outline(text: str) -> list[_Piece]:
             pieces.append(current)
         elif body.strip():
             current.end = end
+    above = {number.rpartition(".")[0] for number in titles}
+    for piece in pieces:
+        if piece.ordinal == 0 and piece.section != "0":
+            words, is_bare = collapse(text[piece.text_start : piece.end]), piece.section not in above
+            piece.is_heading = not _is_sentence(words, has_more=piece.children > 0 or not is_bare)
     if len(pieces) == 1:
         pieces = _cut_paragraphs(text)
     return [piece for piece in pieces if piece.end > piece.start]
+
+
+def _is_sentence(words: str, *, has_more: bool) -> bool:
+    """Whether a numbered line says something itself ("3. Ban Bí thư theo dõi …") and names no part of the text.
+
+    Args:
+        has_more: something stands under that number.
+    """
+    is_ended = words.endswith((".", ";", "!", "?", "…"))
+    if has_more:
+        return is_ended and len(words) > _LONGEST_NAME
+    return is_ended or len(words) > _LONGEST_NAME
 
 
 def _cut_paragraphs(text: str) -> list[_Piece]:

@@ -82,6 +82,9 @@ class OutlineAnswers:
         bullets = outline.bullets(section)
         if heading is None and not bullets:
             raise KeyError(section)
+        if heading in bullets:
+            # A numbered line that is a sentence is both.
+            heading = None
         parts = [
             self._shelf.quoter.opening(bullet) if heading else self._shelf.quoter.whole(bullet) for bullet in bullets
         ]
@@ -193,11 +196,13 @@ class OutlineAnswers:
                 choices=self._shelf.choice_of_newer(self._shelf.documents[document_id]),
                 document_ids=(document_id,),
             )
-        if asked.clause is not None:
-            clause = self._shelf.passages.get(f"{document_id}/{asked.section}.khoan-{asked.clause}")
-            if clause is not None:
-                return self._shelf.passage(clause.id, k=k)
-            facts = {"article": asked.section or "", "clause": str(asked.clause)}
+        if asked.clause is not None or asked.point is not None:
+            found = self._clause_or_point(document_id, asked)
+            if found is not None:
+                return self._with_points(found, k)
+            facts = {"article": asked.section or ""}
+            facts |= {"clause": str(asked.clause)} if asked.clause is not None else {}
+            facts |= {"point": asked.point} if asked.point is not None else {}
             choices = (Choice("section", f"{document_id}/{asked.section}"),)
             return Answer(
                 Outcome.NOT_IN_DOCUMENTS,
@@ -208,6 +213,25 @@ class OutlineAnswers:
                 document_ids=(document_id,),
             )
         return self.section(document_id, asked.section or "")
+
+    def _clause_or_point(self, document_id: str, asked: OutlineQuestion) -> Passage | None:
+        place = f"{document_id}/{asked.section}"
+        if asked.clause is not None:
+            place = f"{place}.khoan-{asked.clause}"
+        if asked.point is None:
+            return self._shelf.passages.get(place)
+        # Who types without accents writes "d" for both.
+        letters = "dđ" if asked.point == "d" else asked.point
+        return next((p for letter in letters if (p := self._shelf.passages.get(f"{place}.diem-{letter}"))), None)
+
+    def _with_points(self, passage: Passage, k: int) -> Answer:
+        """Return a clause or a point; a clause that only announces its points ("áp dụng đối với:") brings them."""
+        answer = self._shelf.passage(passage.id, k=k)
+        if not passage.text.endswith(":"):
+            return answer
+        bullets = self._shelf.outline(passage.document_id).bullets(passage.section)
+        points = [each for each in bullets if each.locator.startswith(f"{passage.locator}.")]
+        return replace(answer, quotes=(*answer.quotes, *(q for q in map(self._shelf.quoter.whole, points) if q)))
 
     def _own_number(self) -> Answer:
         assert self._shelf.plan is not None

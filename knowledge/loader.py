@@ -20,6 +20,7 @@ DOCUMENT_NUMBER = re.compile(r"\d{1,4}(?:/\d{4})?-[A-ZĐ][A-Za-zĐđ]{1,5}/[A-Z�
 log = logging.getLogger(__name__)
 _DATE = re.compile(r"(\d{1,2})\s*[/.-]\s*(\d{1,2})\s*[/.-]\s*(\d{4})")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
+LONGEST_ENTRY, _DEEPEST_ENTRY = 100_000, 20
 _UNCONFIRMED = "chưa xác nhận"
 _NOT_STATED = "chưa rõ"
 # What the key 'force' of a registry entry may say.
@@ -95,18 +96,43 @@ def load_document(path: Path) -> Document:
         entry_raw = _read(origin)
         entry_text, text = _decode(origin, entry_raw), _decode(path, raw)
         raw += entry_raw
-    try:
-        entry = yaml.load(entry_text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except ValueError as error:
-        raise DocumentError(origin, f"registry entry holds a wrong date or number: {error}") from error
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise DocumentError(origin, f"registry entry is not valid YAML near line {line}") from error
-    if not isinstance(entry, dict):
-        raise DocumentError(origin, "registry entry must be a list of 'key: value' lines")
+    entry = read_entry(origin, entry_text)
     if not clean(text).strip():
         raise DocumentError(path, "is empty: put the document's text into it or remove it")
     return to_document(path.stem, origin, entry, clean(text), hashlib.sha256(raw).hexdigest())
+
+
+def read_entry(origin: Path, text: str, first_line: int = 1) -> dict[str, Any]:
+    """Return a registry entry, which may come from anyone: what it costs to read grows with its length alone.
+
+    Args:
+        origin: the file that errors name.
+        first_line: of the file where the entry begins.
+    Raises:
+        DocumentError: it is no YAML, no list of keys, too long or nested too deep, or refers to parts of itself.
+    """
+    if len(text) > LONGEST_ENTRY:
+        raise DocumentError(origin, f"registry entry is longer than {LONGEST_ENTRY} characters: keep what is needed")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=loader):
+            # Nine lines that each name the line before nine times stand for millions of words.
+            if isinstance(event, yaml.AliasEvent):
+                raise DocumentError(origin, "registry entry refers to parts of itself (&, *): write them out")
+            # The loader calls itself level by level, and a stack that runs over ends the program.
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST_ENTRY:
+                raise DocumentError(origin, "registry entry is nested too deep: write 'key: value' lines")
+        entry = yaml.load(text, Loader=loader)
+    except ValueError as error:
+        raise DocumentError(origin, f"registry entry holds a wrong 'date' or number: {error}") from error
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + first_line
+        raise DocumentError(origin, f"registry entry is not valid YAML near line {line}") from error
+    if not isinstance(entry, dict):
+        raise DocumentError(origin, "registry entry must be a list of 'key: value' lines")
+    return entry
 
 
 def _read(path: Path) -> bytes:

@@ -9,17 +9,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from knowledge.intake.model import Finding, Intake, IntakeError, Refusal
 from knowledge.intake.names import safe_name
 from knowledge.library import Library, SeenFile, Snapshot
-from knowledge.loader import DocumentError, contradictions, load_document, to_document
+from knowledge.loader import LONGEST_ENTRY, DocumentError, contradictions, load_document, read_entry, to_document
 from knowledge.model import Confidence, Document, DocumentKind, TextKind
 from knowledge.text import fold, slug
 
 IntakeMany = Callable[[Sequence[Path]], Iterator[Intake | IntakeError]]
-_FRONT_MATTER = re.compile(rb"(?:\xef\xbb\xbf)?---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
+_FRONT_MATTER = re.compile(rb"(?:\xef\xbb\xbf)?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_OPEN_FRONT_MATTER = re.compile(
+    rb"(?:\xef\xbb\xbf)?---[ \t]*\r?\n(?:kind|title|number|issuer|date|status|text_kind|confidence)[ \t]*:"
+)
 _NOT_STATED = "chưa rõ"
 _SHIPPED = (".md", ".txt")
 _File = Path | os.DirEntry[str]
@@ -191,9 +192,16 @@ class _Reading:
 
     def read_tray(self, tray: Path, read: IntakeMany) -> None:
         fresh = []
-        for path in sorted(tray.iterdir(), key=_age):
-            # A word processor's lock lies beside what is being written.
-            if path.name.startswith((".", "~$")) or path.is_dir() or _is_entry(path):
+        # A word processor's lock lies beside what is being written.
+        lying = [path for path in sorted(tray.iterdir(), key=_age) if not path.name.startswith((".", "~$"))]
+        stems = {path.stem for path in lying if not _is_entry(path)}
+        for path in lying:
+            if path.is_dir():
+                self._refused.append(IntakeError(safe_name(path.name), Refusal.FOLDER))
+                continue
+            if _is_entry(path):
+                if path.stem not in stems:
+                    self._refused.append(IntakeError(safe_name(path.name), Refusal.ENTRY_ALONE))
                 continue
             seen = self._unchanged(str(path), _with_entry(path))
             if seen is None:
@@ -224,6 +232,8 @@ class _Reading:
             return
         document = self._to_document(path, intake)
         earlier = self.received.get(document.id) or self.shipped.get(document.id)
+        if earlier is not None and document.number is None and _is_known_otherwise(earlier, document):
+            raise IntakeError(intake.name, Refusal.NAME_OF_ANOTHER, {"document": earlier.name})
         if earlier is not None and earlier.issued_on != document.issued_on and document.number is not None:
             facts = {"number": document.number, "date": f"{earlier.issued_on or _NOT_STATED}"}
             raise IntakeError(intake.name, Refusal.NUMBER_WITH_OTHER_DATE, facts)
@@ -256,7 +266,8 @@ class _Reading:
         entry.update(given)
         plan = next((each for each in self.shipped.values() if each.is_plan), None)
         issued_on = _date_of(entry.get("date"))
-        document_id = _document_id(entry.get("number"), issued_on) or slug(path.stem) or "van-ban"
+        by_name = slug(path.stem) or f"van-ban-{intake.sha256[:8]}"
+        document_id = _document_id(entry.get("number"), issued_on) or by_name
         if plan is not None and (entry.get("is_plan") or _is_the_plan(entry, plan)):
             document_id = plan.id
             ours = {"short_title": plan.short_title, "aliases": list(plan.aliases), "is_plan": True}
@@ -333,23 +344,30 @@ def _entry_beside(path: Path) -> dict[str, Any]:
     origin = path.with_suffix(".yaml")
     try:
         if origin.is_file():
-            raw = origin.read_bytes()
+            with origin.open("rb") as file:
+                # Letters of four bytes at most; what is longer is refused by its length.
+                raw = file.read(4 * LONGEST_ENTRY + 4)
         elif path.suffix.lower() == ".md":
             origin = path
-            head = _FRONT_MATTER.match(path.read_bytes())
+            whole = path.read_bytes()
+            head = _FRONT_MATTER.match(whole)
+            if head is None and _OPEN_FRONT_MATTER.match(whole):
+                raise DocumentError(path, "has front matter, begun near line 1, that no second '---' ends")
             raw = head[1] if head else b""
         else:
             return {}
-        entry = yaml.safe_load(raw.decode("utf-8-sig")) or {}
+        text = raw.decode("utf-8-sig")
     except OSError as error:
         raise DocumentError(origin, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DocumentError(origin, f"is not UTF-8 (byte {error.start}): save it again as UTF-8") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise DocumentError(origin, "registry entry is not valid YAML") from error
-    if not isinstance(entry, dict):
-        raise DocumentError(origin, "registry entry must be a list of 'key: value' lines")
-    return entry
+    # The head of Markdown begins below its first line.
+    return read_entry(origin, text, 2 if origin is path else 1) if text.strip() else {}
+
+
+def _is_known_otherwise(earlier: Document, document: Document) -> bool:
+    """Whether a document is known by its number, or is the plan: a file of its name alone does not take its place."""
+    return earlier.number is not None or (earlier.is_plan and not document.is_plan)
 
 
 def _date_of(value: object) -> date | None:

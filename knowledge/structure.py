@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from knowledge.model import Passage, PassageKind
-from knowledge.text import fold
+from knowledge.text import clean, fold
 
 _ORDINALS = {
     w: n
@@ -42,6 +42,8 @@ _LIST = re.compile(
 _TITLES = re.compile(r"\b(?:tieu de|de muc|ten)\b")
 _ARTICLE = re.compile(r"\b(?:dieu|d)\s*(?P<article>\d{1,3})(?![\d/%])")
 _CLAUSE = re.compile(r"\b(?:khoan|k)\s*(?P<clause>\d{1,3})(?![\d/%])")
+# "đ" is a point of its own beside "d", so accents are read here.
+_POINT = re.compile(r"\b(?:điểm|diem)\s+(?P<point>[a-zđ])\b")
 _OWN_NUMBER = re.compile(
     r"\b(?:ke hoach|van ban)\b.*"
     r"\b(?:so (?:bao nhieu|may|hieu)|ky ngay|ngay ky|ban hanh (?:ngay|khi)|ngay (?:ban hanh|nao)|ai ky)\b"
@@ -76,6 +78,7 @@ class OutlineQuestion:
     ordinal: int | None = None
     until: str | None = None
     clause: int | None = None
+    point: str | None = None
 
 
 class Outline:
@@ -155,7 +158,9 @@ def parse_outline_question(text: str, outline: Outline) -> OutlineQuestion | Non
     if article:
         clause = _CLAUSE.search(folded)
         number = int(clause["clause"]) if clause else None
-        return OutlineQuestion(Asked.ARTICLE, section=f"dieu-{article['article']}", clause=number)
+        point = _POINT.search(clean(text).lower())
+        letter = point["point"] if point else None
+        return OutlineQuestion(Asked.ARTICLE, section=f"dieu-{article['article']}", clause=number, point=letter)
     return None
 
 

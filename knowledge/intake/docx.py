@@ -64,6 +64,8 @@ def read_docx(path: Path, limits: Limits) -> Extracted:
                 margin = package.part(name)
                 for paragraph in margin.iter(W + "p") if margin is not None else ():
                     gathering.note_margin(_words(paragraph))
+                for words in _drawn_words(margin) if margin is not None else ():
+                    gathering.note_margin(words)
         comments = _first(package, main[0], "comments")
         for comment in comments if comments is not None else ():
             gathering.note_left_out(FindingKind.COMMENT, _words(comment))
@@ -98,12 +100,14 @@ class _Package:
         return found
 
     def report(self) -> None:
-        """Note macros, embedded files and links that lead out."""
+        """Note macros, embedded files, pictures and links that lead out."""
         for name in sorted(self._archive.names):
             if posixpath.basename(name).lower() == "vbaproject.bin":
                 self._to.note(FindingKind.MACROS, posixpath.basename(name))
             elif name.lower().startswith(("word/embeddings/", "word/activex/")) and not name.endswith((".rels", "/")):
                 self._to.note(FindingKind.EMBEDDED_FILE, posixpath.basename(name))
+            elif name.lower().startswith("word/media/") and not name.endswith("/"):
+                self._to.note(FindingKind.PICTURE)
             elif name.endswith(".rels"):
                 relations = self.part(name)
                 for relation in relations.iter(_RELATION) if relations is not None else ():
@@ -227,6 +231,7 @@ class _Document:
             elif not isinstance(child.tag, str) or (child.tag.startswith(W) and child.tag not in _HOLDS_BOXES):
                 continue
             else:
+                yield "".join(f"\n{words}\n" for words in _drawn_words(child))
                 for box, is_filled in _boxes(child):
                     if _is_box_far(box):
                         self._to.note_left_out(FindingKind.OFF_PAGE, _words(box))
@@ -294,6 +299,13 @@ def _words(element: etree._Element) -> str:
     """Return all words within an element, deleted ones too."""
     texts = (each.text or "" if each.tag != W + "p" else " " for each in element.iter(W + "t", W + "delText", W + "p"))
     return "".join(texts)
+
+
+def _drawn_words(element: etree._Element) -> Iterator[str]:
+    """Yield the words that are drawn as a picture of letters: WordArt, and the watermark behind a page."""
+    for path in element.iter(_VML + "textpath"):
+        if not any(above.tag == _CHOICE + "Fallback" for above in path.iterancestors()):
+            yield path.get("string") or ""
 
 
 def _boxes(drawing: etree._Element) -> Iterator[tuple[etree._Element, bool]]:

@@ -192,7 +192,11 @@ def look_of(run: etree._Element | None, look: Look) -> Look:
         look = replace(look, hidden=hidden)
     colour, size, fonts = value(run, "color"), value(run, "sz"), run.find(W + "rFonts")
     if colour:
-        look = replace(look, pale=is_pale(colour))
+        shade = run.find(W + "shd")
+        ground = shade.get(W + "fill") or "" if shade is not None else ""
+        # Black on black is read by nobody either.
+        is_drowned = colour.lower() == ground.lower() != "auto"
+        look = replace(look, pale=is_pale(colour), hidden=look.hidden or is_drowned)
     if size.isdecimal():
         look = replace(look, tiny=int(size) < _SMALLEST_HALF_POINTS)
     if fonts is not None:

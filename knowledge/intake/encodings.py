@@ -43,7 +43,10 @@ _VISCII = dict(
         strict=True,
     )
 )
+# Western letters that look like "đ" and are typed, or read by OCR, for it.
+_LIKE_D = str.maketrans("\u00d0\u00f0\u0189\u0256", "ĐđĐđ")
 _WORD = re.compile(r"[^\s\x00-\x40\[-`{-~\u2010-\u2027\u2032-\u205e]+")
+_NUMBERED = re.compile(r"\d+\s?[-/]\S+")
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
 _VOWEL_MARKS = frozenset("\u0302\u0306\u031b")
 _SPLIT_HORN = re.compile("ưo|(?<!q)uơ(?=[cimnptu])")
@@ -57,6 +60,8 @@ _MOJIBAKE = re.compile("[ÃÄÅÆ][\x80-¿ŒœŠšŸŽžƒˆ˜–—‘’‚“
 _STRAY = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _SYMBOL_IN_WORD = re.compile(r"[^\W\d_][¡-©«-±´-¸»-¿×÷]+(?=[^\W\d_])|[®§µ¸¶·¹¬­](?=[^\W\d_])")
+# What programs write for a letter that they do not have: "h?ng". An address has its own use of it.
+_LOST = re.compile(r"(?=[^/=]*$).*[a-zà-ỹđ]\?[a-zà-ỹđ]")
 
 
 def decode(raw: bytes) -> tuple[str, tuple[Finding, ...]]:
@@ -112,6 +117,11 @@ def convert(text: str, font: str | None = None) -> tuple[str, Finding | None]:
     if best_text == text or best_share < least or few:
         return text, None
     return best_text, _converted(best, best_text, max(count, 1))
+
+
+def with_own_d(text: str) -> str:
+    """Return text with "Đ" and "đ" where a letter stands that looks the same and is another: "Ð" of Icelandic."""
+    return text.translate(_LIKE_D)
 
 
 def broken_accents(text: str) -> tuple[Finding, ...]:
@@ -200,10 +210,12 @@ def _lines_of_both(text: str, changed: str) -> Iterator[tuple[str, str]]:
 
 def _with_capitals(old: str, new: str) -> str:
     """Return a converted line with capitals where the letters that can tell are capitals."""
-    plain = [c for c in old if c.isascii() and c.isalpha()]
+    # A document's number is in capitals everywhere and tells nothing of the words around it: "Số 88-QĐ/TU".
+    told = _NUMBERED.sub(lambda found: " " * len(found[0]), new)
+    plain = [c for c, seen in zip(old, told, strict=True) if seen != " " and c.isascii() and c.isalpha()]
     if len(plain) > 1 and all(c.isupper() for c in plain):
         return new.upper()
-    words = list(_WORD.finditer(new))
+    words = list(_WORD.finditer(told))
     upper = [_is_upper(word[0]) for word in words]
     for n, word in enumerate(words):
         if upper[n] is None:
@@ -304,13 +316,13 @@ def _converted(name: str, text: str, count: int) -> Finding:
 
 def _damage_candidates(text: str) -> Iterator[str]:
     for word in re.findall(r"(?:\S|\xa0)+", text):
-        if not word.isascii() or not word.isprintable():
+        if not word.isascii() or not word.isprintable() or "?" in word[1:-1]:
             yield word
 
 
 @lru_cache(maxsize=20_000)
 def _is_damaged(word: str) -> bool:
-    if _STRAY.search(word) or _MOJIBAKE.search(word) or _SYMBOL_IN_WORD.search(word):
+    if any(sign.search(word) for sign in (_STRAY, _MOJIBAKE, _SYMBOL_IN_WORD)) or _LOST.match(word):
         return True
     for part in re.findall(r"(?:[^\W\d_]|[\u0300-\u036f])+", word):
         marks = unicodedata.normalize("NFD", part.lower())

@@ -13,9 +13,7 @@ from knowledge.intake.marks import counted
 from knowledge.intake.model import Extracted, FindingKind, IntakeError, Limits, Refusal
 
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
-_LEFT_OUT = frozenset(
-    "script style noscript template head title svg math object embed iframe select button nav".split()
-)
+_LEFT_OUT = frozenset("script style noscript template head title svg math object embed iframe select button".split())
 _EMBEDDED = frozenset("object embed iframe applet".split())
 _BLOCKS = frozenset(
     "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 "
@@ -23,10 +21,13 @@ _BLOCKS = frozenset(
 )
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _SELECTOR = re.compile(r"([a-zA-Z][\w-]*)?((?:[.#][\w-]+)*)")
-_SIZE = re.compile(r"([\d.]+)\s*(pt|px|em|rem|%)?")
+_SIZE = re.compile(r"(\d*\.?\d+)\s*(pt|px|em|rem|%)?")
 _POINTS = {"pt": 1.0, "px": 0.75, "em": 11.0, "rem": 11.0, "%": 0.11, None: 0.75}
-_FAR = re.compile(r"-\s*(\d+)\s*(?:px|pt|em|rem|vw|%)?")
-_RGB = re.compile(r"rgba?\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*([\d.]+)\s*)?\)")
+_FAR = re.compile(r"-\s*(\d{1,99})\s*(?:px|pt|em|rem|vw|%)?")
+_RGB = re.compile(r"rgba?\(\s*(\d{1,3})\s*[,\s]\s*(\d{1,3})\s*[,\s]\s*(\d{1,3})\s*(?:[,/]\s*(\d*\.?\d+)\s*)?\)")
+_HSL = re.compile(r"hsla?\([^,\s]+\s*[,\s]\s*[\d.]+%\s*[,\s]\s*(\d*\.?\d+)%[^)]*\)")
+_CUT_AWAY = re.compile(r"rect\(\s*([01])(?:px)?(?:[\s,]+\1(?:px)?){3}\s*\)|inset\(\s*(?:50|100)%\s*\)")
+_NO_ROOM = re.compile(r"[01](?:px)?")
 _NAMED = {"white": "ffffff", "snow": "fffafa", "ivory": "fffff0", "ghostwhite": "f8f8ff", "whitesmoke": "f5f5f5"}
 _LIST_KINDS = {"lower-alpha": "a", "lower-latin": "a", "upper-alpha": "A", "lower-roman": "i", "upper-roman": "I"}
 _HIDING = {
@@ -129,6 +130,9 @@ class _Page:
         if tag in _LEFT_OUT:
             if tag in _EMBEDDED:
                 self._to.note(FindingKind.EMBEDDED_FILE, element.get("src") or element.get("data") or "")
+            return
+        if tag == "nav" or (tag == "footer" and not _is_of_text(element)):
+            self._to.note_left_out(FindingKind.HEADER_OR_FOOTER, _all_text(element))
             return
         if tag == "img" and (element.get("src") or "").startswith(("http:", "https:", "//", "file:")):
             self._to.note(FindingKind.EXTERNAL_LINK, element.get("src") or "")
@@ -237,7 +241,7 @@ class _Page:
         colour = said.get("color") or (element.get("color") or "" if tag == "font" else "")
         background = said.get("background-color") or said.get("background") or element.get("bgcolor") or ""
         font = said.get("font-family") or (element.get("face") or "" if tag == "font" else "")
-        if element.get("hidden") is not None or any(said.get(name) in values for name, values in _HIDING.items()):
+        if element.get("hidden") is not None or _is_hidden(said) or (colour and colour == background):
             look = replace(look, hidden=look.hidden or FindingKind.HIDDEN_TEXT)
         elif _is_far(said):
             look = replace(look, hidden=look.hidden or FindingKind.OFF_PAGE)
@@ -282,6 +286,11 @@ def _own(table: etree._Element, tag: str) -> Iterator[etree._Element]:
             yield from _own(child, tag)
 
 
+def _is_of_text(footer: etree._Element) -> bool:
+    """Whether a footer ends an article, as signatures do, and not the page around it."""
+    return any(str(above.tag).lower() in {"article", "main"} for above in footer.iterancestors())
+
+
 def _all_text(element: etree._Element) -> str:
     return " ".join(str(part) for part in element.itertext())
 
@@ -318,6 +327,16 @@ def _declared(style: str) -> dict[str, str]:
     return said
 
 
+def _is_hidden(said: Mapping[str, str]) -> bool:
+    """Whether a style shows nothing of its element: by its word, cut away, or without room."""
+    if any(said.get(name) in values for name, values in _HIDING.items()):
+        return True
+    if _CUT_AWAY.fullmatch(said.get("clip-path") or said.get("clip", "")) or "scale(0)" in said.get("transform", ""):
+        return True
+    room = (said.get(name, "") for name in ("height", "max-height", "width", "max-width"))
+    return said.get("overflow") in {"hidden", "clip"} and any(_NO_ROOM.fullmatch(each) for each in room)
+
+
 def _is_far(said: Mapping[str, str]) -> bool:
     moved = [said.get("text-indent", "")]
     if said.get("position") in {"absolute", "fixed", "relative"}:
@@ -332,6 +351,9 @@ def _is_pale(colour: str) -> bool:
     if rgb:
         is_clear = rgb[4] is not None and float(rgb[4]) < 0.1
         return is_clear or min(int(rgb[1]), int(rgb[2]), int(rgb[3])) >= 230
+    hsl = _HSL.fullmatch(colour)
+    if hsl:
+        return float(hsl[1]) >= 90
     if re.fullmatch("#[0-9a-f]{3}", colour):
         colour = "#" + "".join(digit * 2 for digit in colour[1:])
     return colour == "transparent" or is_pale(_NAMED.get(colour, colour))

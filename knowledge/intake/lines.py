@@ -21,6 +21,7 @@ _TALL_LINE_STEP = 2.3
 _TOUCHING_PT = 3.0
 # From so many lines in two columns on, the columns are text and not the head of a letter.
 _TEXT_COLUMNS = 8
+_MOST_OF_A_STAIN = 2
 _MARK = re.compile(
     r"(?:\d+(?:\.\d+)*[.)]|[a-zđ]\)|[-–•+*]|[IVXLC]+[.)]"
     r"|(?:Điều|ĐIỀU|Chương|CHƯƠNG|Phần|PHẦN|Mục|MỤC)\s+[\dIVXLC]+[a-zđ]?[.:]?)(?:\s|$)"
@@ -64,6 +65,7 @@ class Block:
 
     lines: list[Line]
     is_row: bool = False
+    margins: tuple[float, float] | None = None  # of the page's text, where the lines run over its whole width
 
 
 @dataclass(slots=True)
@@ -147,12 +149,19 @@ def to_blocks(content: PageContent, keep: Sequence[list[Line]] | None = None) ->
         placed.append((table.top, table.rows(in_table.get(number, []))))
     placed.sort(key=lambda item: item[0])
     blocks: list[Block] = []
+    margins = _margins(free)
     for top, rows in placed:
         above = [parts for parts in free if parts[0].baseline <= top + _TOUCHING_PT]
         free = [parts for parts in free if parts[0].baseline > top + _TOUCHING_PT]
-        blocks += _columns(above)
+        blocks += _columns(above, margins)
         blocks += rows
-    return blocks + _columns(free)
+    return blocks + _columns(free, margins)
+
+
+def _margins(lines: list[list[Line]]) -> tuple[float, float] | None:
+    """Return where the lines begin and end that stand alone at their height; a few letters are a stain of a scan."""
+    alone = [parts[0] for parts in lines if len(parts) == 1 and len(parts[0].words) > _MOST_OF_A_STAIN]
+    return (min(line.x0 for line in alone), max(line.x1 for line in alone)) if alone else None
 
 
 def to_pieces(block: Block) -> list[Piece]:
@@ -163,7 +172,7 @@ def to_pieces(block: Block) -> list[Piece]:
     lines = block.lines
     if not lines:
         return []
-    left, right = min(line.x0 for line in lines), max(line.x1 for line in lines)
+    left, right = block.margins or (min(line.x0 for line in lines), max(line.x1 for line in lines))
     steps = [b.baseline - a.baseline for a, b in pairwise(lines) if b.baseline > a.baseline]
     step = median(steps) if len(steps) > 2 else None
     groups = [[lines[0]]]
@@ -235,7 +244,7 @@ def _parts(words: list[Word]) -> list[Line]:
 # --- columns ---------------------------------------------------------------------------------------------------
 
 
-def _columns(lines: list[list[Line]]) -> list[Block]:
+def _columns(lines: list[list[Line]], margins: tuple[float, float] | None) -> list[Block]:
     """Return lines in reading order: what stands side by side is read column by column."""
     blocks: list[Block] = []
     plain: list[Line] = []
@@ -247,7 +256,7 @@ def _columns(lines: list[list[Line]]) -> list[Block]:
             continue
         end, gutter = _region(lines, at)
         if plain:
-            blocks.append(Block(plain))
+            blocks.append(Block(plain, margins=margins))
             plain = []
         region = lines[at:end]
         several = [parts for parts in region if len(parts) > 1]
@@ -261,7 +270,7 @@ def _columns(lines: list[list[Line]]) -> list[Block]:
                 if side:
                     blocks.append(Block(side))
         at = end
-    return [*blocks, Block(plain)] if plain else blocks
+    return [*blocks, Block(plain, margins=margins)] if plain else blocks
 
 
 def _region(lines: list[list[Line]], at: int) -> tuple[int, float]:

@@ -30,6 +30,7 @@ class FindingKind(Enum):
     OCR_DOUBTFUL = "ocr_doubtful"
     PAGE_WITHOUT_TEXT = "page_without_text"
     NESTED_TABLE = "nested_table"
+    PICTURE = "picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ class Refusal(Enum):
     WRONG_REGISTRY_ENTRY = "wrong_registry_entry"
     NUMBER_WITH_OTHER_DATE = "number_with_other_date"
     CIRCULAR_REPLACEMENT = "circular_replacement"
+    NAME_OF_ANOTHER = "name_of_another"
+    ENTRY_ALONE = "entry_alone"
+    FOLDER = "folder"
 
 
 class IntakeError(KnowledgeError):

@@ -74,6 +74,9 @@ def _report(archive: SafeZip, content: etree._Element, gathering: Gathering) -> 
     scripts = [name for name in archive.names if name.startswith(("Basic/", "Scripts/")) and not name.endswith("/")]
     for name in sorted(scripts):
         gathering.note(FindingKind.MACROS, name.rpartition("/")[2])
+    for name in archive.names:
+        if name.startswith("Pictures/") and not name.endswith("/"):
+            gathering.note(FindingKind.PICTURE)
     for element in content.iter(DRAW + "object", DRAW + "object-ole", DRAW + "plugin", DRAW + "applet"):
         gathering.note(FindingKind.EMBEDDED_FILE, element.get(XLINK + "href") or "")
     for element in content.iter():

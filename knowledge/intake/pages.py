@@ -108,13 +108,15 @@ def _repeated(
     dropped = _page_numbers(edges, len(pages), findings)
     groups: dict[tuple[str, bool], list[tuple[int, int]]] = {}
     for key, edge in edges.items():
-        if key not in dropped and edge.is_apart and not _PART.match(edge.text):
+        if key not in dropped and not _PART.match(edge.text):
             groups.setdefault((_DIGITS.sub("#", edge.text), edge.is_top), []).append(key)
     least = max(2, len(pages) * 2 // 5)
     for keys in groups.values():
         heights = [edges[key].height for key in keys]
         steady = [key for key in keys if abs(edges[key].height - median(heights)) <= _SAME_HEIGHT_PT]
-        if len({page for page, _ in steady}) >= least:
+        # A scan has its lines at other heights on every page, so that one page may not show what is apart.
+        are_apart = 2 * sum(edges[key].is_apart for key in steady) >= len(steady)
+        if are_apart and len({page for page, _ in steady}) >= least:
             dropped.update(steady)
             first = edges[steady[0]]
             findings.append(Finding(FindingKind.HEADER_OR_FOOTER, first.text[:_EXCERPT], first.page, count=len(steady)))

@@ -16,7 +16,7 @@ from knowledge.intake.pdf_page import PageContent, read_page
 _OCR_DPI = 300
 _MOST_PIXELS = 25_000_000
 _EXCERPT = 80
-_MOST_COMMENTS = 50
+_MOST_COMMENTS = _MOST_LINES = 50
 # Links are part of the page, not said about it.
 _SILENT_NOTES = (raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP, raw.FPDF_ANNOT_WIDGET)
 
@@ -48,6 +48,8 @@ def _open(path: Path) -> pdfium.PdfDocument:
         return pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
         is_locked = getattr(error, "err_code", None) in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY)
+        # PDFium may still tell the error of the file before.
+        is_locked = is_locked and b"/Encrypt" in path.read_bytes()
         raise IntakeError(path.name, Refusal.ENCRYPTED if is_locked else Refusal.BROKEN) from error
 
 
@@ -118,7 +120,9 @@ class _Reading:
                 self.is_ocr = self.is_ocr or bool(content.words)
             else:
                 self.unread.append(number)
-        elif content.layer:
+        elif content.image_share > 0:
+            self.findings.append(Finding(FindingKind.PICTURE, page=number))
+        if content.layer:
             self.findings.append(_about(FindingKind.HIDDEN_TEXT, [word.text for word in content.layer], number))
         return content
 
@@ -140,8 +144,10 @@ def _left_out(content: PageContent, number: int) -> Iterator[Finding]:
     kinds: dict[FindingKind, list[str]] = {}
     for kind, text in content.left_out:
         kinds.setdefault(kind, []).append(text)
-    for kind, words in kinds.items():
-        yield _about(kind, words, number)
+    for kind, lines in kinds.items():
+        yield from (_about(kind, [line], number) for line in lines[:_MOST_LINES])
+        if lines[_MOST_LINES:]:
+            yield Finding(kind, page=number, count=len(lines) - _MOST_LINES)
 
 
 def _about(kind: FindingKind, words: list[str], number: int) -> Finding:

@@ -69,7 +69,7 @@ class PageContent:
     Attributes:
         words: what a reader sees, as the file orders it.
         layer: words under or over a picture of the page, drawn invisibly, as OCR programs leave them.
-        left_out: words that nobody sees, and why.
+        left_out: words that nobody sees, a line at a time, and why.
         image_share: how much of the page pictures cover, 0 to 1.
     """
 
@@ -81,6 +81,17 @@ class PageContent:
     across: list[Rule] = field(default_factory=list)
     down: list[Rule] = field(default_factory=list)
     image_share: float = 0.0
+    _left_out_at: float = 0.0
+
+    def leave_out(self, kind: FindingKind, word: Word) -> None:
+        """Put a word aside, with those before it on its line."""
+        # What runs across the page has a baseline for each word.
+        on_line = kind is FindingKind.HEADER_OR_FOOTER or abs(word.baseline - self._left_out_at) < word.size / 2
+        if self.left_out and self.left_out[-1][0] is kind and on_line:
+            self.left_out[-1] = (kind, f"{self.left_out[-1][1]} {word.text}")
+        else:
+            self.left_out.append((kind, word.text))
+        self._left_out_at = word.baseline
 
     @property
     def is_scan(self) -> bool:
@@ -134,17 +145,17 @@ def read_page(page: pdfium.PdfPage) -> PageContent:
             if content.image_share > 0.5:
                 content.layer.append(word)
             else:
-                content.left_out.append((FindingKind.HIDDEN_TEXT, word.text))
+                content.leave_out(FindingKind.HIDDEN_TEXT, word)
             continue
         if not (0 <= x <= place.width and 0 <= y <= place.height):
-            content.left_out.append((FindingKind.OFF_PAGE, word.text))
+            content.leave_out(FindingKind.OFF_PAGE, word)
         elif word.size < _TINY_PT:
-            content.left_out.append((FindingKind.TINY_TEXT, word.text))
+            content.leave_out(FindingKind.TINY_TEXT, word)
         elif style.angle % 90:
-            content.left_out.append((FindingKind.HEADER_OR_FOOTER, word.text))
+            content.leave_out(FindingKind.HEADER_OR_FOOTER, word)
         elif not has_ground:
             if style.is_white:
-                content.left_out.append((FindingKind.WHITE_TEXT, word.text))
+                content.leave_out(FindingKind.WHITE_TEXT, word)
             else:
                 content.words.append(word)
         else:
@@ -153,7 +164,7 @@ def read_page(page: pdfium.PdfPage) -> PageContent:
                 content.words.append(word)
             else:
                 kind = FindingKind.WHITE_TEXT if style.is_white else FindingKind.HIDDEN_TEXT
-                content.left_out.append((kind, word.text))
+                content.leave_out(kind, word)
     return content
 
 

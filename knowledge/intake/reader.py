@@ -5,16 +5,28 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from knowledge.intake.kinds import Kind, kind_of
-from knowledge.intake.model import DEFAULT_LIMITS, Extracted, Intake, IntakeError, Limits, Refusal
+from knowledge.intake.model import (
+    DEFAULT_LIMITS,
+    Extracted,
+    Finding,
+    FindingKind,
+    Intake,
+    IntakeError,
+    Limits,
+    Refusal,
+)
 from knowledge.intake.names import safe_name
 from knowledge.intake.secrecy import is_secret
+from knowledge.text import clean, collapse
 
 Reader = Callable[[Path, Limits], Extracted]
 _CHUNK = 1 << 20
 _SAMPLED_PAGES = 20
+_EXCERPT = 80
 
 
 def read_file(path: Path, limits: Limits = DEFAULT_LIMITS, *, allow: Callable[[float], None] | None = None) -> Intake:
@@ -49,21 +61,38 @@ def _to_intake(name: str, sha256: str, size_bytes: int, extracted: Extracted) ->
     from knowledge.intake.layout import compose
     from knowledge.intake.recognize import recognize
 
+    extracted = _with_own_d(extracted)
     if is_secret(extracted):
         raise IntakeError(name, Refusal.SECRET)
     text, page_starts, more = compose(extracted)
     if not text.strip():
         raise IntakeError(name, Refusal.NO_TEXT)
+    # Words that are only shown are shown in a terminal, too, which would obey what is written between them.
+    found = tuple(replace(each, excerpt=collapse(clean(each.excerpt))) for each in (*extracted.findings, *more))
     return Intake(
         name,
         sha256,
         size_bytes,
         text,
         page_starts,
-        (*extracted.findings, *more),
+        found,
         extracted.is_ocr,
         recognize(text),
     )
+
+
+def _with_own_d(extracted: Extracted) -> Extracted:
+    """Put "Đ" where a letter only looks like it, and say so: no number, article or word would be known by the other."""
+    from knowledge.intake.encodings import with_own_d
+
+    paragraphs = tuple(replace(each, text=with_own_d(each.text)) for each in extracted.paragraphs)
+    changed = [(old, new) for old, new in zip(extracted.paragraphs, paragraphs, strict=True) if old.text != new.text]
+    if not changed:
+        return extracted
+    first = changed[0][0]
+    count = sum(a != b for old, new in changed for a, b in zip(old.text, new.text, strict=True))
+    finding = Finding(FindingKind.CONVERTED_ENCODING, f"Ð → Đ: {first.text}"[:_EXCERPT], first.page, count)
+    return replace(extracted, paragraphs=paragraphs, findings=(*extracted.findings, finding))
 
 
 def _copy(path: Path, copy: Path, name: str, limits: Limits) -> tuple[str, int]:

@@ -16,6 +16,14 @@ _LEVEL = re.compile(
 )
 _EDGE = re.compile(r"^[\W_]+|[\W_]+$")
 _SPACED = re.compile(r"\b\w(?: \w)+\b")
+# "MẬT (giải mật ngày …)".
+_TERM = re.compile(r"\([^()]*\)\W*$")
+# The issuer on the left and a stamp on the right, on one line of a plain text or parted by a tab.
+_BESIDE_ISSUER = re.compile(
+    r"\W*(?:(?:TỈNH|THÀNH|HUYỆN|QUẬN|THỊ|ĐẢNG|QUÂN) [ỦU][ỶY]|[ỦU][ỶY] BAN|BAN|BỘ|HỘI ĐỒNG|VĂN PHÒNG|ĐẢNG BỘ|CHI BỘ) "
+    r"(?:[^\W\d_]+ )*?(?P<stamp>(?:(?:TỐI|TUYỆT) )?MẬT)\W*$"
+)
+_NO_STAMP_AFTER = frozenset({"bi", "bao", "lieu", "ban", "tin", "do", "dau", "nuoc", "vat"})
 _HEAD_LINES, _PAGE_LINES = 30, 4
 # A stamp may stand in what is left out: in a margin, in white, outside the page.
 _MAY_BEAR = frozenset(
@@ -56,7 +64,10 @@ def _is_stamp(line: str, is_ocr: bool) -> bool:
     line = unicodedata.normalize("NFKC", line)
     if _LEVEL.match(line):
         return True
-    words = _EDGE.sub("", line)
+    beside = _BESIDE_ISSUER.match(line) if line == line.upper() else None
+    if beside is not None and fold(line[: beside.start("stamp")].split()[-1]) not in _NO_STAMP_AFTER:
+        return True
+    words = _EDGE.sub("", _TERM.sub("", line))
     if len(words) > 20:
         return False
     if fold(words.replace(" ", "")) in {"mat", "toimat", "tuyetmat"} and _SPACED.fullmatch(words):

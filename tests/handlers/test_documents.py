@@ -16,11 +16,14 @@ from bot.config import Config, load_config
 from bot.jobs import Jobs, free_path
 from handlers import document_texts
 from knowledge.answer import KnowledgeBase
+from knowledge.intake.model import Intake, Recognized
+from knowledge.intake.ocr import has_tesseract
 from knowledge.library import Library
 from knowledge.reload import LiveKnowledge
 from storage.database import open_database
 from storage.jobs import Jobs as KeptJobs
 from storage.store import Store
+from tests.knowledge.intake.papers import a_picture
 from tests.storage.builders import a_vault, bring_up
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -171,6 +174,54 @@ def test_sent_file_is_read_under_a_harmless_name_and_answers(office: Office, tmp
     assert received == document_texts.RECEIVED
     assert "Thêm: Quy định 5-QĐ/TW." in result
     assert [path.name for path in office.tray.iterdir()] == ["trồng cây.md"]
+
+
+@pytest.mark.parametrize("name", ["mat.txt", f"{'quy định về việc ' * 6}.txt", "hai  dấu  cách.txt"])
+def test_sent_file_with_a_stamp_of_secrecy_is_not_kept(office: Office, tmp_path: Path, name: str) -> None:
+    sent = tmp_path / name
+    sent.write_text("TỈNH ỦY HÀ NAM\nMẬT\nNội dung mật.\n", encoding="utf-8")
+    assert "có đóng dấu mật" in office.do("admin", file=str(sent))[-1]
+    assert list(office.tray.iterdir()) == []
+    kept = [path for path in office.live.library.folder.rglob("*") if path.is_file()]
+    assert not any("Nội dung mật".encode() in path.read_bytes() for path in kept)
+
+
+def test_scanned_text_is_shown_to_its_end_in_whole_lines_before_it_can_be_confirmed(office: Office) -> None:
+    text = "".join(f"Điều {n}. Chi bộ trồng cây bàng ở khu phố {n}.\n" for n in range(1, 61))
+    office.live.library.keep_draft(Intake("quet.png", "ab" * 32, 9, text, (), (), True, Recognized()))
+    office.say("admin", "bản quét")
+    read = [office.choose("admin", office.choices["admin"][0])[-1]]
+    while document_texts.DRAFT_ON in office.choices["admin"]:
+        assert document_texts.CONFIRM_DRAFT not in office.choices["admin"]
+        read.append(office.choose("admin", document_texts.DRAFT_ON)[-1])
+    assert document_texts.CONFIRM_DRAFT in office.choices["admin"]
+    shown = [line for message in read for line in message.splitlines() if line.startswith("Điều ")]
+    assert len(read) > 1
+    assert shown == text.splitlines()
+
+
+@pytest.mark.skipif(
+    not has_tesseract(), reason="Tesseract with its Vietnamese data is not installed (see `make tools`)"
+)
+def test_photo_answers_only_after_an_admin_has_confirmed_what_was_read(office: Office, tmp_path: Path) -> None:
+    lines = ("TỈNH ỦY HÀ NAM", "Số 32-KL/TU", "Hà Nam, ngày 6 tháng 9 năm 2026", "KẾT LUẬN", "về trồng cây bàng")
+    sent = tmp_path / "photo.jpg"
+    a_picture((*lines, "Điều 1. Trồng cây", "Mỗi chi bộ trồng mười cây bàng ở khu phố.")).save(sent)
+    question = "mỗi chi bộ trồng mấy cây bàng ở khu phố"
+    assert "chờ đồng chí đối chiếu và xác nhận" in office.do("admin", file=str(sent))[-1]
+    assert "trồng mười cây bàng" not in office.say("an", question)[-1]
+    office.say("admin", "bản quét")
+    assert "Mỗi chi bộ trồng mười cây bàng ở khu phố." in office.choose("admin", "Xem photo.jpg")[-1]
+    assert "Thêm: Kết luận 32-KL/TU." in office.choose("admin", document_texts.CONFIRM_DRAFT)[-1]
+    assert "— Kết luận 32-KL/TU (06/09/2026), Điều 1, trang 1, bản 1" in office.say("an", question)[-1]
+
+
+def test_sent_entry_waits_for_its_document(office: Office, tmp_path: Path) -> None:
+    entry, text = tmp_path / "trong cay.yaml", tmp_path / "trong cay.txt"
+    entry.write_text(ENTRY.format(number="5-QĐ/TW").strip("-\n"), encoding="utf-8")
+    text.write_text("## Điều 1. Trồng cây\n\nMỗi chi bộ trồng mười cây bàng.\n", encoding="utf-8")
+    assert "trong cay.yaml: là tệp khai báo" in office.do("admin", file=str(entry))[-1]
+    assert "Thêm: Quy định 5-QĐ/TW." in office.do("admin", file=str(text))[-1]
 
 
 def test_file_of_somebody_else_is_not_kept(office: Office, tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ def test_every_finding_is_said_in_one_line(kind: FindingKind) -> None:
         (Refusal.TOO_LONG, {"allowed": "10000000"}, "(được tối đa 10.000.000 chữ cái)"),
         (Refusal.TOO_LONG, {"seconds": "60"}, "quá 60 giây"),
         (Refusal.NOT_WHAT_IT_SAYS, {"says": ".docx", "is": ".pdf"}, "(tên ghi .docx, bên trong là .pdf)"),
+        (Refusal.WRONG_REGISTRY_ENTRY, {"problem": "is not valid YAML near line 3"}, "sai ở gần dòng 3."),
+        (Refusal.WRONG_REGISTRY_ENTRY, {"problem": "holds a wrong 'date' or number"}, "sai ở mục “date”."),
+        (Refusal.NAME_OF_ANOTHER, {"document": "Quy định 41-QĐ/TW"}, "mang tên tệp của Quy định 41-QĐ/TW nhưng"),
         (
             Refusal.NUMBER_WITH_OTHER_DATE,
             {"number": "41-QĐ/TW", "date": "2021-11-03"},

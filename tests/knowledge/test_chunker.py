@@ -206,6 +206,16 @@ def test_paragraphs_of_a_conclusion_can_be_searched() -> None:
     assert "Cấp ủy phải bồi dưỡng." in [p.text for p in passages if p.kind is PassageKind.BODY]
 
 
+def test_numbered_sentences_of_a_conclusion_can_be_searched_and_names_of_parts_cannot() -> None:
+    text = (
+        "Kết luận\nI. CÁCH LÀM\n1. Bí thư mở phòng họp trước 15 phút.\n2. Kinh phí\n- Tỉnh lo.\n"
+        "3. Trách nhiệm\nII. THI HÀNH\n1. Chi bộ báo cáo: \n- Bằng văn bản;\n- Mỗi quý.\n"
+    )
+    passages = by_locator(text)
+    assert [at for at, p in passages.items() if p.kind is PassageKind.BODY] == ["I.1#0", "I.2#1", "II.1#1", "II.1#2"]
+    assert (passages["I.1#0"].text, place(passages["I.1#0"])) == ("1. Bí thư mở phòng họp trước 15 phút.", "mục I.1")
+
+
 def test_text_without_any_structure_can_be_searched() -> None:
     passages = chunk(a_document("Thông báo\nCấp ủy phải bồi dưỡng.\nChi bộ họp hằng tháng.\n"))
     assert any("Chi bộ họp" in p.text for p in passages if p.kind is PassageKind.BODY)

@@ -1,12 +1,17 @@
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.model import Passage, PassageKind
+from embeddings.encoder import HashingEncoder
+from knowledge.answer import build_knowledge
+from knowledge.lexicon import load_lexicon
+from knowledge.model import Outcome, Passage, PassageKind, Reason
 from knowledge.structure import Asked, Outline, OutlineQuestion, parse_outline_question
 from knowledge.text import fold
+from tests.knowledge.builders import a_document
 
 SECTION, BULLET = Asked.SECTION, Asked.BULLET
 ASKED = [
@@ -41,6 +46,8 @@ ASKED = [
     ("kế hoạch gồm những nhóm nhiệm vụ nào", OutlineQuestion(Asked.SECTION_LIST)),
     ("điều 12 của quy định 37", OutlineQuestion(Asked.ARTICLE, "dieu-12")),
     ("điều 5 khoản 3", OutlineQuestion(Asked.ARTICLE, "dieu-5", clause=3)),
+    ("điểm a khoản 2 điều 5", OutlineQuestion(Asked.ARTICLE, "dieu-5", clause=2, point="a")),
+    ("điều 5 điểm e", OutlineQuestion(Asked.ARTICLE, "dieu-5", point="e")),
     ("đ5 k2 qđ41", OutlineQuestion(Asked.ARTICLE, "dieu-5", clause=2)),
     ("kế hoạch số bao nhiêu", OutlineQuestion(Asked.OWN_NUMBER)),
     ("kế hoạch này ký ngày nào", OutlineQuestion(Asked.OWN_NUMBER)),
@@ -142,3 +149,24 @@ def test_next_passage_skips_headings_and_ends_at_the_ends(
     found = outline.next_passage(plan_passages[locator], step)
     assert (found.locator if found else None) == following
     assert found is None or found.kind is PassageKind.BODY
+
+
+def test_point_and_clause_that_are_named_are_quoted() -> None:
+    text = (
+        "Điều 1. Vườn\n1. Trồng cây sau:\na) cây ổi;\nd) cây na;\nđ) cây mít.\n2. Chăm vườn.\nĐiều 2. Giống\na) ổi.\n"
+    )
+    plan = replace(a_document("1. Mục đích\n- Trồng cây.\n", id="ke-hoach", number=None), is_plan=True)
+    knowledge = build_knowledge([plan, a_document(text)], HashingEncoder(), load_lexicon())
+    shown = {
+        asked: [quote.citation.locator for quote in knowledge.answer(f"{asked} quy định 1-QĐ/TW").quotes]
+        for asked in ("khoản 1 điều 1", "điểm đ khoản 1 điều 1", "diem d khoan 1 dieu 1", "điều 2 điểm a")
+    }
+    assert shown == {
+        "khoản 1 điều 1": [f"dieu-1.khoan-1{point}" for point in ("", ".diem-a", ".diem-d", ".diem-đ")],
+        "điểm đ khoản 1 điều 1": ["dieu-1.khoan-1.diem-đ"],
+        "diem d khoan 1 dieu 1": ["dieu-1.khoan-1.diem-d"],
+        "điều 2 điểm a": ["dieu-2.diem-a"],
+    }
+    refused = knowledge.answer("điểm h khoản 1 điều 1 quy định 1-QĐ/TW")
+    assert (refused.outcome, refused.reason) == (Outcome.NOT_IN_DOCUMENTS, Reason.NO_SUCH_ARTICLE)
+    assert refused.facts["point"] == "h"

@@ -156,3 +156,14 @@ def an_rtf(path: Path, body: str) -> Path:
     )
     path.write_text(head + body + "}", encoding="ascii")
     return path
+
+
+def a_raw_pdf(*objects: bytes) -> bytes:
+    """A file of these objects, numbered from 1; the first is its catalogue."""
+    raw, places = b"%PDF-1.7\n", []
+    for number, content in enumerate(objects, start=1):
+        places.append(len(raw))
+        raw += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    head = b"xref\n0 %d\n%strailer<</Size %d/Root 1 0 R>>\n" % (len(objects) + 1, table, len(objects) + 1)
+    return raw + head + b"startxref\n%d\n%%%%EOF" % len(raw)

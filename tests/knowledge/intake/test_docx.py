@@ -87,6 +87,7 @@ def test_a_number_that_comes_with_a_style_is_written_out(tmp_path: Path) -> None
         (_WHITE, FindingKind.WHITE_TEXT),
         ('<w:color w:val="F2F2F2"/>', FindingKind.WHITE_TEXT),
         ('<w:sz w:val="6"/>', FindingKind.TINY_TEXT),
+        ('<w:color w:val="000000"/><w:shd w:val="clear" w:fill="000000"/>', FindingKind.HIDDEN_TEXT),
     ],
 )
 def test_text_that_nobody_sees_is_left_out_and_reported(tmp_path: Path, run: str, kind: FindingKind) -> None:
@@ -200,10 +201,24 @@ def test_macros_embedded_files_and_links_are_reported_and_left_alone(tmp_path: P
     ]
 
 
+def test_pictures_are_told_because_their_words_are_not_read(tmp_path: Path) -> None:
+    parts = {"word/media/image1.png": b"\x89PNG", "word/media/image2.jpeg": b"\xff\xd8"}
+    assert found(a_docx(tmp_path / "a.docx", p("Chữ."), parts)) == [Finding(FindingKind.PICTURE, count=2)]
+
+
 def test_a_text_box_follows_its_paragraph_and_is_read_once(tmp_path: Path) -> None:
     box = f"<w:r><w:pict><v:shape><v:textbox><w:txbxContent>{p('Trong khung.')}</w:txbxContent></v:textbox></v:shape>"
     body = f"<w:p><w:r><w:t>Ngoài khung.</w:t></w:r>{box}</w:pict></w:r></w:p>"
     assert read(a_docx(tmp_path / "a.docx", body)) == ["Ngoài khung.", "Trong khung."]
+
+
+def test_letters_that_are_drawn_are_read_in_the_body_and_told_in_a_header(tmp_path: Path) -> None:
+    drawn = '<w:r><w:pict><v:textpath xmlns:v="urn:schemas-microsoft-com:vml" string="{}"/></w:pict></w:r>'
+    body = f"<w:p>{drawn.format('QUY ĐỊNH')}</w:p>{p('Một câu.')}"
+    header = a_part("hdr", f"<w:p>{drawn.format('LƯU HÀNH NỘI BỘ')}</w:p>")
+    path = a_docx(tmp_path / "a.docx", body, {"word/header1.xml": header})
+    assert read(path) == ["QUY ĐỊNH", "Một câu."]
+    assert found(path) == [Finding(FindingKind.HEADER_OR_FOOTER, "LƯU HÀNH NỘI BỘ")]
 
 
 def test_what_stands_outside_any_paper_is_left_out_and_reported(tmp_path: Path) -> None:

@@ -191,6 +191,12 @@ def test_font_tells_how_few_words_are_read(old: str, font: str | None, text: str
     assert (finding is not None) == (text != old)
 
 
+@pytest.mark.parametrize("line", ["Số 88-QĐ/TU", "Số 88-QĐ/TU          Hà Nam, ngày 12 tháng 10 năm 2026"])
+def test_capitals_of_a_documents_number_tell_nothing_of_the_word_before_it(line: str) -> None:
+    text = f"{line}\nĐảng viên phải gương mẫu thực hiện quy định này"
+    assert decode(to_tcvn3(text))[0] == text
+
+
 def test_capital_that_tcvn3_cannot_write_follows_the_letters_around_it() -> None:
     line = "Điều 1. PHẠM VI ÁP DỤNG của Quy định này, QUY ĐỊNH VỀ BỔ NHIỆM."
     assert decode(to_tcvn3(line))[0] == line
@@ -214,11 +220,18 @@ def test_capital_that_tcvn3_cannot_write_follows_the_letters_around_it() -> None
         "k\u0301",
         "ạ\u0301",
         "ngu\u0323o\u0300i",
+        "h?ng",
+        "đ?nh",
     ],
 )
 def test_damaged_word_is_listed_as_it_stands(word: str) -> None:
     [finding] = broken_accents(f"Cấp ủy {word} quy định, chi bộ {word} họp")
     assert (finding.kind, finding.excerpt, finding.count) == (FindingKind.BROKEN_ACCENT, word, 2)
+
+
+@pytest.mark.parametrize("text", ["Có phải không?Có.", "https://dang.vn/tim?q=chi", "Phải làm gì? Ai làm?", "a/b?c"])
+def test_question_mark_at_its_place_is_no_damage(text: str) -> None:
+    assert broken_accents(text) == ()
 
 
 def test_accents_written_apart_are_one_finding() -> None:

@@ -56,6 +56,13 @@ def test_headings_lists_and_rows_come_in_the_order_of_the_page(tmp_path: Path) -
         ("font-size:1px", FindingKind.TINY_TEXT),
         ("position:absolute;left:-9999px", FindingKind.OFF_PAGE),
         ("text-indent:-9999px", FindingKind.OFF_PAGE),
+        ("color:rgb(255 255 255 / 1)", FindingKind.WHITE_TEXT),
+        ("color:hsl(0, 0%, 100%)", FindingKind.WHITE_TEXT),
+        ("color:#333;background:#333", FindingKind.HIDDEN_TEXT),
+        ("position:absolute;clip:rect(0, 0, 0, 0)", FindingKind.HIDDEN_TEXT),
+        ("clip-path:inset(50%)", FindingKind.HIDDEN_TEXT),
+        ("height:0;overflow:hidden", FindingKind.HIDDEN_TEXT),
+        ("transform:scale(0)", FindingKind.HIDDEN_TEXT),
     ],
 )
 def test_text_that_nobody_sees_is_left_out_by_style_and_by_sheet(tmp_path: Path, style: str, kind: FindingKind) -> None:
@@ -76,6 +83,22 @@ def test_white_text_on_a_dark_ground_is_read(tmp_path: Path) -> None:
     assert (read(path), found(path)) == (["a | b"], [])
 
 
+@pytest.mark.parametrize(
+    "style",
+    [
+        "font-size:1.2.3px",
+        "color:rgb(1,2,3,0..1)",
+        "left:-" + "9" * 5_000 + "px;position:absolute",
+        "height:100px;overflow:hidden",
+        "color:#333;background:#fff",
+        "color:hsl(0, 0%, 20%)",
+    ],
+)
+def test_styles_that_hide_nothing_or_say_nothing_are_read_over(tmp_path: Path, style: str) -> None:
+    path = page(tmp_path, f'<p style="{style}">Thấy được.</p>')
+    assert (read(path), found(path)) == (["Thấy được."], [])
+
+
 def test_scripts_styles_and_comments_are_left_out(tmp_path: Path) -> None:
     body = (
         "<script>alert('x')</script><p>Một<!-- ghi chú riêng --> câu.</p><style>p{}</style><noscript>y</noscript>"
@@ -91,6 +114,19 @@ def test_scripts_styles_and_comments_are_left_out(tmp_path: Path) -> None:
         Finding(FindingKind.HIDDEN_TEXT, "ẩn"),
         Finding(FindingKind.TRACKED_DELETION, "đã bỏ"),
         Finding(FindingKind.TRACKED_INSERTION, "mới thêm"),
+    ]
+
+
+def test_menus_and_the_foot_of_the_page_are_left_out_and_that_of_an_article_is_read(tmp_path: Path) -> None:
+    body = (
+        "<nav><a href='/'>Trang chủ</a></nav><article><p>Một câu.</p><footer>T/M BAN THƯỜNG VỤ</footer></article>"
+        "<footer>Bản quyền của cổng thông tin</footer>"
+    )
+    path = page(tmp_path, body)
+    assert read(path) == ["Một câu.", "T/M BAN THƯỜNG VỤ"]
+    assert found(path) == [
+        Finding(FindingKind.HEADER_OR_FOOTER, "Trang chủ"),
+        Finding(FindingKind.HEADER_OR_FOOTER, "Bản quyền của cổng thông tin"),
     ]
 
 

@@ -139,11 +139,12 @@ def test_tables_in_tables_boxes_macros_and_links(tmp_path: Path) -> None:
         '</draw:text-box></draw:frame><draw:frame><draw:image xlink:href="http://example.org/x.png"/></draw:frame>'
         '<draw:frame><draw:object xlink:href="./Object 1"/></draw:frame></text:p>'
     )
-    path = an_odt(tmp_path / "a.odt", body, more={"Basic/Standard/Module1.xml": "<a/>"})
+    path = an_odt(tmp_path / "a.odt", body, more={"Basic/Standard/Module1.xml": "<a/>", "Pictures/1.png": "x"})
     assert read(path) == ["a | b", "c | c", "Ngoài khung.", "Trong khung."]
     assert found(path) == [
         Finding(FindingKind.NESTED_TABLE, "c c"),
         Finding(FindingKind.MACROS, "Module1.xml"),
+        Finding(FindingKind.PICTURE),
         Finding(FindingKind.EMBEDDED_FILE, "./Object 1"),
         Finding(FindingKind.EXTERNAL_LINK, "http://example.org/x.png"),
     ]

@@ -7,9 +7,10 @@ import pytest
 from fpdf.enums import TextMode
 from pypdf.generic import NameObject, NumberObject, StreamObject
 
-from knowledge.intake.model import Extracted, FindingKind, IntakeError, Limits, Refusal
+from knowledge.intake.model import Extracted, Finding, FindingKind, IntakeError, Limits, Refusal
 from knowledge.intake.ocr import has_tesseract
 from knowledge.intake.pdf import read_pdf
+from knowledge.intake.reader import read_file
 from knowledge.text import syllables
 from tests.knowledge.intake.papers import (
     FOOT,
@@ -219,6 +220,29 @@ def test_first_lines_of_the_only_page_are_no_running_head(tmp_path: Path) -> Non
     assert extracted.findings == ()
 
 
+def test_short_lines_below_a_table_are_paragraphs_of_their_own(tmp_path: Path) -> None:
+    paper = a_paper()
+    paper.body(PARAGRAPHS[2:4])
+    paper.ruled()
+    for line in ("Quy định này có hiệu lực kể từ ngày ký.", "Nơi nhận:", "Văn phòng Tỉnh ủy."):
+        paper.multi_cell(0, 6.5, line, new_x="LMARGIN", new_y="NEXT")
+    last = ["Quy định này có hiệu lực kể từ ngày ký.", "Nơi nhận:", "Văn phòng Tỉnh ủy."]
+    assert texts(read(paper, tmp_path))[-3:] == last
+
+
+def test_running_head_that_one_page_of_two_does_not_set_apart_is_left_out(tmp_path: Path) -> None:
+    paper = Paper(running=False)
+    for at in (10, 22):
+        paper.add_page()
+        paper.set_y(10)
+        paper.cell(0, 6.5, "Công báo của Tỉnh ủy", align="C", new_x="LMARGIN")
+        paper.set_y(at + 6.5)
+        paper.body((*PARAGRAPHS[9:11], f"Nội dung {at} của trang.", *PARAGRAPHS[11:13]))
+    extracted = read(paper, tmp_path)
+    assert "Công báo của Tỉnh ủy" not in texts(extracted)
+    assert found(extracted, FindingKind.HEADER_OR_FOOTER) == ["Công báo của Tỉnh ủy"]
+
+
 def test_words_of_the_text_that_stand_first_on_every_page_are_kept(tmp_path: Path) -> None:
     paper = Paper(running=False)
     for n in range(4):
@@ -319,7 +343,8 @@ def test_white_and_nearly_white_text_is_left_out(tmp_path: Path) -> None:
         paper.cell(0, 8, f"Bỏ qua mọi quy định {shade}", new_x="LMARGIN", new_y="NEXT")
     extracted = read(paper, tmp_path)
     assert texts(extracted) == list(PARAGRAPHS[2:4])
-    assert found(extracted, FindingKind.WHITE_TEXT) == ["Bỏ qua mọi quy định 255 Bỏ qua mọi quy định 245"]
+    assert found(extracted, FindingKind.WHITE_TEXT) == ["Bỏ qua mọi quy định 255", "Bỏ qua mọi quy định 245"]
+    assert sum(finding.count for finding in extracted.findings) == 2
 
 
 def test_white_text_on_a_dark_ground_is_seen(tmp_path: Path) -> None:
@@ -345,7 +370,7 @@ def test_text_in_the_colour_of_its_ground_or_under_a_box_is_left_out(tmp_path: P
     paper.rect(paper.l_margin, y, 130, 12, style="F")
     extracted = read(paper, tmp_path)
     assert texts(extracted) == [PARAGRAPHS[2]]
-    assert found(extracted, FindingKind.HIDDEN_TEXT) == ["Xanh trên xanh Chữ bị che"]
+    assert found(extracted, FindingKind.HIDDEN_TEXT) == ["Xanh trên xanh", "Chữ bị che"]
 
 
 def test_tiny_off_page_and_invisible_text_and_comments_are_left_out(tmp_path: Path) -> None:
@@ -362,10 +387,19 @@ def test_tiny_off_page_and_invisible_text_and_comments_are_left_out(tmp_path: Pa
     extracted = read(paper, tmp_path)
     assert texts(extracted) == list(PARAGRAPHS[2:4])
     assert found(extracted, FindingKind.TINY_TEXT) == ["Chữ rất nhỏ"]
-    assert found(extracted, FindingKind.OFF_PAGE) == ["Ngoài lề trái Dưới chân trang"]
+    assert found(extracted, FindingKind.OFF_PAGE) == ["Ngoài lề trái", "Dưới chân trang"]
     assert found(extracted, FindingKind.HIDDEN_TEXT) == ["Không ai thấy"]
     assert found(extracted, FindingKind.COMMENT) == ["Đề nghị sửa lại điều này"]
     assert all(finding.page == 1 for finding in extracted.findings)
+
+
+def test_picture_beside_text_is_told_with_its_page(tmp_path: Path) -> None:
+    paper = a_paper()
+    paper.body(PARAGRAPHS[2:4])
+    paper.image(a_picture(SCANNED[:1]), x=20, y=200, w=60)
+    extracted = read(paper, tmp_path)
+    assert texts(extracted) == list(PARAGRAPHS[2:4])
+    assert extracted.findings == (Finding(FindingKind.PICTURE, page=1),)
 
 
 def test_watermark_across_the_page_is_left_out(tmp_path: Path) -> None:
@@ -377,6 +411,17 @@ def test_watermark_across_the_page_is_left_out(tmp_path: Path) -> None:
     extracted = read(paper, tmp_path)
     assert texts(extracted) == list(PARAGRAPHS[2:4])
     assert found(extracted, FindingKind.HEADER_OR_FOOTER) == ["DỰ THẢO"]
+
+
+def test_stamp_across_the_page_is_seen_beside_other_words_that_are_left_out(tmp_path: Path) -> None:
+    paper = a_paper()
+    paper.body(PARAGRAPHS[2:4])
+    paper.set_text_color(255)
+    paper.cell(0, 8, "Bản lưu nội bộ của văn phòng", new_x="LMARGIN", new_y="NEXT")
+    paper.cell(0, 8, "MẬT", new_x="LMARGIN", new_y="NEXT")
+    with pytest.raises(IntakeError) as caught:
+        read_file(save(paper, tmp_path / "a.pdf"))
+    assert caught.value.refusal is Refusal.SECRET
 
 
 def test_attached_files_are_told(tmp_path: Path) -> None:

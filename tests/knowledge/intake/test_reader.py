@@ -3,6 +3,7 @@ import os
 import struct
 from pathlib import Path
 
+import pypdf
 import pytest
 
 from knowledge.intake.model import (
@@ -17,10 +18,12 @@ from knowledge.intake.model import (
 from knowledge.intake.names import safe_name
 from knowledge.intake.reader import read_file
 from knowledge.intake.secrecy import is_secret
+from knowledge.model import DocumentKind
 from tests.knowledge.intake.files import (
     MACRO_MAIN,
     a_docx,
     a_part,
+    a_raw_pdf,
     a_regulation,
     a_zip,
     an_odt,
@@ -51,6 +54,22 @@ def a_doc(*, encrypted: bool = False) -> bytes:
     body[:2] = b"\xec\xa5"
     struct.pack_into("<H", body, 10, 0x0100 if encrypted else 0)
     return an_ole({"WordDocument": bytes(body)})
+
+
+def test_what_is_shown_of_a_file_cannot_command_a_terminal(tmp_path: Path) -> None:
+    found = read_file(a_file(tmp_path / "a.txt", f"{_WORDS}\nMàu \x1b[31mĐỎ\x1b[0m và \x1b]0;tiêu\x07 đề.\n")).findings
+    assert [finding.excerpt for finding in found] == ["[31mĐỎ[0m", "]0;tiêu"]
+
+
+def test_broken_pdf_is_broken_after_one_with_a_password_too(tmp_path: Path) -> None:
+    writer = pypdf.PdfWriter()
+    writer.add_blank_page(595, 842)
+    writer.encrypt("mật khẩu", algorithm="AES-128")
+    writer.write(tmp_path / "khoa.pdf")
+    pages_in_a_ring = b"<</Type/Pages/Count 99999999/Kids[2 0 R 2 0 R]>>"
+    ring = a_file(tmp_path / "vong.pdf", a_raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", pages_in_a_ring))
+    assert refusal_of(tmp_path / "khoa.pdf") is Refusal.ENCRYPTED
+    assert refusal_of(ring) is Refusal.BROKEN
 
 
 # --- What a file is -------------------------------------------------------------------------------------------------
@@ -196,6 +215,14 @@ def test_files_with_such_names_are_read(tmp_path: Path) -> None:
     assert read_file(Path(os.fsdecode(raw))).name == "??.txt"
 
 
+def test_letter_that_only_looks_like_d_becomes_it_and_is_told(tmp_path: Path) -> None:
+    head = "TỈNH ỦY HÀ NAM\n*\nSố 71-QÐ/TU\nHà Nam, ngày 12 tháng 10 năm 2026\nQUY ÐỊNH\nvề trang phục\n\n"
+    intake = read_file(a_file(tmp_path / "a.txt", f"{head}Ðiều 1. Phạm vi\nÐại biểu mặc áo dài.\n"))
+    assert intake.text.endswith("\n\nĐiều 1. Phạm vi\nĐại biểu mặc áo dài.\n")
+    assert (intake.recognized.number, intake.recognized.kind) == ("71-QĐ/TU", DocumentKind.REGULATION)
+    assert intake.findings == (Finding(FindingKind.CONVERTED_ENCODING, "Ð → Đ: Số 71-QÐ/TU", count=4),)
+
+
 # --- Secrecy --------------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +244,9 @@ def paragraphs(*texts: str, page: int | None = None) -> Extracted:
         "Độ mật: A",
         "TỈNH ỦY HÀ NAM | MẬT",
         "Mức độ mật : TUYỆT MẬT",
+        "MẬT (giải mật ngày 01/01/2030)",
+        "TỈNH ỦY HÀ NAM MẬT",
+        "BAN TỔ CHỨC TUYỆT MẬT",
     ],
 )
 def test_a_stamp_near_the_head_is_seen(stamp: str) -> None:
@@ -235,6 +265,9 @@ def test_a_stamp_near_the_head_is_seen(stamp: str) -> None:
         "Độ mật: Không",
         "mật",
         "Độ mật của tài liệu do người ký quyết định.",
+        "BAN HÀNH QUY CHẾ QUẢN LÝ TÀI LIỆU MẬT",
+        "BAN CHỈ ĐẠO BẢO VỆ BÍ MẬT",
+        "Ban Tổ chức quản lý văn bản mật",
     ],
 )
 def test_the_words_within_a_text_are_no_stamp(line: str) -> None:

@@ -64,7 +64,8 @@ def test_sizes_that_lie_are_found_out(tmp_path: Path, told: int) -> None:
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../../x", "a/../../x", "..\\x", "C:\\x"])
 def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
-    assert refusal_of(a_zip(tmp_path / "a.zip", {name: "x"})) is Refusal.BROKEN
+    # Another entry is read, so that nothing but the name can be what is wrong.
+    assert refusal_of(a_zip(tmp_path / "a.zip", {name: "x", "a.xml": "y"}), read="a.xml") is Refusal.BROKEN
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -73,7 +74,7 @@ def test_a_name_that_appears_twice_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("word/document.xml", "một")
         archive.writestr("Word/document.xml", "hai")
-    assert refusal_of(path) is Refusal.BROKEN
+    assert refusal_of(path, read="word/document.xml") is Refusal.BROKEN
 
 
 def test_encrypted_half_written_and_damaged_archives_are_refused(tmp_path: Path) -> None:
