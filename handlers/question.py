@@ -252,6 +252,9 @@ def _section_label(argument: str, knowledge: KnowledgeBase) -> str:
     if document.is_plan:
         return texts.label(f"Mục {heading.text}" if heading else f"Mục {section}")
     first = heading or next(iter(knowledge.outline(document_id).bullets(section)), None)
+    if first is not None and "#" in first.locator:
+        # Cut by its numbers; without any, all of it is part "0".
+        return texts.label(document.name if section == "0" else f"Mục {section}, {document.name}")
     name = heading_name(first.headings[-1]) if first and first.headings else section
     article = section.replace("dieu-", "Điều ") if section.startswith("dieu-") else name
     return texts.label(f"{article}, {document.name}")

@@ -32,6 +32,10 @@ class LibraryError(KnowledgeError):
     """The folder of versions cannot be read or written; the message names the file and what to do."""
 
 
+class SourceChangedError(LibraryError):
+    """A received file is no longer what was read of it."""
+
+
 class LibraryBusyError(LibraryError):
     """Somebody else is loading at this moment."""
 
@@ -219,7 +223,8 @@ class Library:
         """Write a received file down as it came.
 
         Raises:
-            LibraryError: it has changed since it was read, or cannot be read or written.
+            SourceChangedError: it has changed since it was read, or is gone.
+            LibraryError: it cannot be written.
         """
         path = self.folder / "sources" / sha256
         if path.exists():
@@ -227,9 +232,9 @@ class Library:
         try:
             content = received.read_bytes()
         except OSError as error:
-            raise LibraryError(f"{received}: cannot be read ({error.strerror}): load it again") from error
+            raise SourceChangedError(f"{received}: cannot be read ({error.strerror}): load it again") from error
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise LibraryError(f"{received}: changes while it is read: load it again when it is complete")
+            raise SourceChangedError(f"{received}: changes while it is read: load it again when it is complete")
         write(path, content)
 
     def switch(self, snapshot: Snapshot) -> None:

@@ -381,8 +381,6 @@ class LiveKnowledge:
     def _write(self, found: Collected, fresh: Snapshot) -> None:
         for draft in found.drafts:
             self.library.keep_draft(draft)
-        for sha256, path in found.sources.items():
-            self.library.keep_source(sha256, path)
         self.library.switch(fresh)
 
     def _note_files(self, old: Snapshot, found: Collected) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from knowledge.intake.model import Finding, Intake, IntakeError, Refusal
 from knowledge.intake.names import safe_name
-from knowledge.library import Library, SeenFile, Snapshot
+from knowledge.library import Library, SeenFile, Snapshot, SourceChangedError
 from knowledge.loader import LONGEST_ENTRY, DocumentError, contradictions, load_document, read_entry, to_document
 from knowledge.model import Confidence, Document, DocumentKind, TextKind
 from knowledge.text import fold, slug
@@ -38,7 +38,6 @@ class Collected:
         drafts: texts of OCR that wait for a person.
         same_number: (file name, document) where a number was known with another date.
         repeated: (file name, file name or document) where the same document was there already.
-        sources: {fingerprint: path} of the received files that are new.
     """
 
     shipped: Mapping[str, Document]
@@ -49,7 +48,6 @@ class Collected:
     drafts: tuple[Intake, ...] = ()
     same_number: tuple[tuple[str, str], ...] = ()
     repeated: tuple[tuple[str, str], ...] = ()
-    sources: Mapping[str, Path] = field(default_factory=dict)
 
 
 def stands_as_read(before: Snapshot, folder: Path) -> bool:
@@ -127,7 +125,6 @@ class _Reading:
         self._drafts: dict[str, Intake] = {}
         self._same_number: list[tuple[str, str]] = []
         self._repeated: list[tuple[str, str]] = []
-        self._sources: dict[str, Path] = {}
         # What was read just now, and what stood there before.
         self._fresh: dict[str, tuple[Path, dict[str, Document], Document | None]] = {}
 
@@ -158,7 +155,6 @@ class _Reading:
             tuple(self._drafts.values()),
             tuple(self._same_number),
             tuple(self._repeated),
-            self._sources,
         )
 
     # --- The documents folder -----------------------------------------------------------------------------------
@@ -237,6 +233,12 @@ class _Reading:
         if earlier is not None and earlier.issued_on != document.issued_on and document.number is not None:
             facts = {"number": document.number, "date": f"{earlier.issued_on or _NOT_STATED}"}
             raise IntakeError(intake.name, Refusal.NUMBER_WITH_OTHER_DATE, facts)
+        # Looked at first: what is written into it from now on makes it new at the next load.
+        seen = _seen(path, document.id, self._library.keep(document))
+        try:
+            self._library.keep_source(intake.sha256, path)
+        except SourceChangedError as error:
+            raise IntakeError(intake.name, Refusal.STILL_CHANGING) from error
         if document.id in names:
             self._repeated.append((names[document.id], intake.name))
         elif self.received.get(document.id) == document:
@@ -245,8 +247,7 @@ class _Reading:
         self._same_number += [(intake.name, other.id) for other in self._of_another_date(document)]
         self._fresh[document.id] = (path, self.received, self.received.get(document.id))
         self.received[document.id] = document
-        self._files[str(path)] = _seen(path, document.id, self._library.keep(document))
-        self._sources[intake.sha256] = path
+        self._files[str(path)] = seen
         if intake.findings:
             self._findings[intake.name] = intake.findings
 

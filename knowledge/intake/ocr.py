@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,6 +18,8 @@ from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 from knowledge.intake.model import Extracted, Finding, FindingKind, IntakeError, Limits, Refusal
 from knowledge.intake.pages import to_paragraphs
 from knowledge.intake.pdf_page import PageContent, Rule, Word
+from knowledge.intake.secrecy import STAMP
+from knowledge.intake.stamps import is_stamped
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 _MOST_PIXELS = 100_000_000
@@ -135,10 +137,29 @@ def read_picture(
     except FileNotFoundError as error:
         raise IntakeError(name, Refusal.NEEDS_TESSERACT) from error
     told = [Finding(FindingKind.OCR_DOUBTFUL, word[:80], number) for word in read.doubts[:_MOST_DOUBTFUL]]
+    words = [word.text for word in read.words]
+    if number == 1:
+        told += find_stamp(picture, page.picture, page.dpi, words, limits)
     if len(read.doubts) > _MOST_DOUBTFUL:
         rest = read.doubts[_MOST_DOUBTFUL:]
         told.append(Finding(FindingKind.OCR_DOUBTFUL, " ".join(rest)[:80], number, count=len(rest)))
     return page.content(read), tuple(told)
+
+
+def find_stamp(
+    picture: Image.Image, level: Image.Image, dpi: int, words: Collection[str], limits: Limits
+) -> tuple[Finding, ...]:
+    """Return a finding where the picture of a first page bears a stamp of secrecy; see stamps.is_stamped."""
+
+    def scattered(place: Image.Image) -> str:
+        arguments = ["-l", "vie", "--psm", "11", "--dpi", str(min(max(dpi, 70), 2400))]
+        try:
+            return _run(_without_rules(place, dpi).picture, arguments, limits.ocr_seconds_per_page)
+        except subprocess.TimeoutExpired:
+            return ""
+
+    is_found = is_stamped(picture, level, words, scattered)
+    return (Finding(FindingKind.HEADER_OR_FOOTER, STAMP, 1),) if is_found else ()
 
 
 def _frames(path: Path, limits: Limits) -> Iterator[Image.Image]:

@@ -9,11 +9,11 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from knowledge.intake.model import Extracted, Finding, FindingKind, IntakeError, Limits, Refusal
-from knowledge.intake.ocr import has_tesseract, read_picture
+from knowledge.intake.ocr import find_stamp, has_tesseract, read_picture
 from knowledge.intake.pages import to_paragraphs
 from knowledge.intake.pdf_page import PageContent, read_page
 
-_OCR_DPI = 300
+_OCR_DPI, _STAMP_DPI = 300, 200
 _MOST_PIXELS = 25_000_000
 _EXCERPT = 80
 _MOST_COMMENTS = _MOST_LINES = 50
@@ -122,20 +122,39 @@ class _Reading:
                 self.unread.append(number)
         elif content.image_share > 0:
             self.findings.append(Finding(FindingKind.PICTURE, page=number))
+            if number == 1 and has_tesseract():
+                self.findings += _stamped(page, content, self.limits)
         if content.layer:
             self.findings.append(_about(FindingKind.HIDDEN_TEXT, [word.text for word in content.layer], number))
         return content
 
 
+def _stamped(page: pdfium.PdfPage, content: PageContent, limits: Limits) -> tuple[Finding, ...]:
+    """Return the stamp of secrecy among the pictures of a first page, if there is one."""
+    dpi = _dpi(page, _STAMP_DPI)
+    bitmap = page.render(scale=dpi / 72, may_draw_forms=False, draw_annots=False)
+    try:
+        picture = bitmap.to_pil().convert("RGB")
+    finally:
+        bitmap.close()
+    return find_stamp(picture, picture.convert("L"), dpi, [word.text for word in content.words], limits)
+
+
+def _dpi(page: pdfium.PdfPage, wanted: int) -> int:
+    """Return with how many dots an inch a page is drawn: fewer where it claims to be as large as a house."""
+    width, height = page.get_size()
+    inches = max(width * height / 72**2, 0.01)
+    return max(1, min(wanted, int((_MOST_PIXELS / inches) ** 0.5)))
+
+
 def _read_picture_of(
     page: pdfium.PdfPage, name: str, number: int, limits: Limits
 ) -> tuple[PageContent, tuple[Finding, ...]]:
-    width, height = page.get_size()
-    inches = max(width * height / 72**2, 0.01)
-    dpi = max(1, min(_OCR_DPI, int((_MOST_PIXELS / inches) ** 0.5)))
-    bitmap = page.render(scale=dpi / 72, grayscale=True, may_draw_forms=False, draw_annots=False)
+    dpi = _dpi(page, _OCR_DPI)
+    # On the first page a stamp is looked for, which is red.
+    bitmap = page.render(scale=dpi / 72, grayscale=number > 1, may_draw_forms=False, draw_annots=False)
     try:
-        return read_picture(bitmap.to_pil().convert("L"), dpi, name, number, limits)
+        return read_picture(bitmap.to_pil().convert("RGB" if number == 1 else "L"), dpi, name, number, limits)
     finally:
         bitmap.close()
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from knowledge.intake.model import Extracted, FindingKind
 from knowledge.text import fold
 
-_STAMPS = frozenset({"MẬT", "TỐI MẬT", "TUYỆT MẬT"})
+STAMP = "MẬT"
+_STAMPS = frozenset({STAMP, "TỐI MẬT", "TUYỆT MẬT"})
 _PLAIN = frozenset({"mat", "toi mat", "tuyet mat"})
 _LEVEL = re.compile(
     r"\W*(?:dấu\s+|mức\s+)?độ\s+(?:bí\s+)?mật\s*[:：]\s*[\W_]*(?:(?:tuyệt|tối)\s+mật|mật|[abc])(?![^\W_])",
@@ -50,7 +51,7 @@ def is_secret(extracted: Extracted) -> bool:
             lines = [paragraph.text for paragraph in group]
             edges += lines[:_PAGE_LINES] + lines[-_PAGE_LINES:]
     margins = [finding.excerpt for finding in extracted.findings if finding.kind in _MAY_BEAR]
-    return any(_is_stamp(part, extracted.is_ocr) for part in _parts([*head, *edges, *margins]))
+    return any(is_stamp(part, is_ocr=extracted.is_ocr) for part in _parts([*head, *edges, *margins]))
 
 
 def _parts(lines: Iterable[str]) -> Iterable[str]:
@@ -60,7 +61,8 @@ def _parts(lines: Iterable[str]) -> Iterable[str]:
             yield from line.split("|")
 
 
-def _is_stamp(line: str, is_ocr: bool) -> bool:
+def is_stamp(line: str, *, is_ocr: bool) -> bool:
+    """Whether a line is a stamp of secrecy and nothing else."""
     line = unicodedata.normalize("NFKC", line)
     if _LEVEL.match(line):
         return True

@@ -42,6 +42,11 @@ def test_every_finding_is_said_in_one_line(kind: FindingKind) -> None:
             "số 41-QĐ/TW đã nạp trước đây nhưng ghi ngày khác (03/11/2021)",
         ),
         (Refusal.WRONG_REGISTRY_ENTRY, {"problem": "registry entry needs 'title' as text"}, "sai ở mục “title”"),
+        (
+            Refusal.WRONG_REGISTRY_ENTRY,
+            {"problem": "registry entry refers to parts of itself"},
+            "sai: chỉ được ghi các dòng ngắn",
+        ),
     ],
 )
 def test_refusals_tell_the_figures(refusal: Refusal, facts: dict[str, str], words: str) -> None:

@@ -1,11 +1,16 @@
+import pytest
+
+from embeddings.encoder import HashingEncoder
 from handlers import texts
 from handlers.browse import open_documents, open_outline, press
 from handlers.messages import BlockKind, Button, Reply
-from handlers.question import answer_question, from_topic, paged, to_topic
+from handlers.question import answer_question, from_topic, paged, to_button, to_topic
 from handlers.services import Services
-from knowledge.answer import KnowledgeBase
-from knowledge.model import Topic
+from knowledge.answer import KnowledgeBase, build_knowledge
+from knowledge.lexicon import load_lexicon
+from knowledge.model import Choice, Topic
 from knowledge.text import collapse
+from tests.knowledge.builders import a_document
 
 
 def ask(knowledge: KnowledgeBase, question: str) -> Reply:
@@ -136,3 +141,11 @@ def test_two_sentences_of_one_bullet_of_the_plan_are_quotations(knowledge: Knowl
     assert len(quoted) >= 4
     assert all(line.startswith("«") and line.endswith("»") for line in quoted)
     assert "— Kế hoạch thực hiện Kết luận 21-KL/TW, mục 2.2, gạch đầu dòng 2" in reply.text
+
+
+@pytest.mark.parametrize(("section", "label"), [("I", "Mục I, Quy định 1-QĐ/TW"), ("I.2", "Mục I.2, Quy định 1-QĐ/TW")])
+def test_choice_of_a_numbered_part_says_that_it_is_one(section: str, label: str) -> None:
+    text = "Kết luận\nI. CÁCH LÀM\n- Ý chung.\n1. Bí thư mở phòng họp trước 15 phút.\n2. Kinh phí\n- Tỉnh lo.\n"
+    knowledge = build_knowledge([a_document(text)], HashingEncoder(), load_lexicon())
+    button = to_button(Choice("section", f"thu/{section}"), knowledge)
+    assert button.label == label

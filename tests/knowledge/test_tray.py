@@ -105,6 +105,20 @@ def test_head_that_no_line_ends_is_told_and_spaces_after_its_lines_change_nothin
     assert list(collected.received) == ["9-qd-tw-2021"]
 
 
+def test_file_that_is_still_written_waits_and_the_rest_is_read(desk: Desk) -> None:
+    def written_on(paths: Sequence[Path]) -> Iterator[Intake | IntakeError]:
+        results = list(read_files(paths))
+        (desk.tray / "a.txt").write_text("Đảng viên nêu gương. Và", encoding="utf-8")
+        (desk.tray / "b.txt").unlink()
+        yield from results
+
+    for name in ("a.txt", "b.txt", "c.txt"):
+        desk.put(name, f"Đảng viên nêu gương {name}.\n")
+    collected = collect(desk.library, None, desk.folder, desk.tray, written_on)
+    assert dict(refusals(collected)) == {"a.txt": Refusal.STILL_CHANGING, "b.txt": Refusal.STILL_CHANGING}
+    assert list(collected.received) == ["c"]
+
+
 BOMB = "a: &a [x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghijklm"))
 
 

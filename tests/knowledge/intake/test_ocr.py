@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from knowledge.intake import ocr
 from knowledge.intake.model import Extracted, FindingKind, IntakeError, Limits, Refusal
 from knowledge.intake.ocr import has_tesseract, read_image, read_scanned
+from knowledge.intake.reader import read_file
 from knowledge.text import syllables
 from tests.knowledge.intake.papers import FONTS, a_picture
 
@@ -117,6 +118,37 @@ def test_page_that_takes_too_long_is_left_without_text(tmp_path: Path) -> None:
     with pytest.raises(IntakeError) as caught:
         read_image(path, Limits(ocr_seconds_per_page=0.001))
     assert caught.value.refusal is Refusal.NO_TEXT
+
+
+# --- stamps ------------------------------------------------------------------------------------------------------
+
+
+def stamped(words: str, degrees: float, lines: tuple[str, ...] = PAGE, *, is_grey: bool = False) -> Image.Image:
+    """A page with a red stamp in a frame, pressed askew beside its first lines."""
+    page = a_picture(lines, size=40).convert("RGB")
+    font = ImageFont.truetype(str(FONTS / "DejaVuSans-Bold.ttf"), 46)
+    stamp = Image.new("RGBA", (int(font.getlength(words)) + 50, 90), (0, 0, 0, 0))
+    drawing = ImageDraw.Draw(stamp)
+    drawing.rectangle((3, 3, stamp.width - 4, 86), outline=(200, 30, 30), width=5)
+    drawing.text((25, 15), words, font=font, fill=(200, 30, 30))
+    stamp = stamp.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    page.paste(stamp, (180, 20), stamp)
+    return page.convert("L") if is_grey else page
+
+
+@needs_tesseract
+@pytest.mark.parametrize(("words", "degrees", "is_grey"), [("MẬT", -9, False), ("TUYỆT MẬT", 7, True)])
+def test_stamp_that_was_pressed_askew_is_seen(tmp_path: Path, words: str, degrees: float, is_grey: bool) -> None:
+    with pytest.raises(IntakeError) as caught:
+        read_file(saved(stamped(words, degrees, is_grey=is_grey), tmp_path))
+    assert caught.value.refusal is Refusal.SECRET
+
+
+@needs_tesseract
+def test_words_of_a_title_and_another_red_stamp_are_no_stamp_of_secrecy(tmp_path: Path) -> None:
+    title = ("ỦY BAN MẶT TRẬN TỔ QUỐC VIỆT NAM", "QUY CHẾ BẢO VỆ BÍ MẬT NHÀ NƯỚC", *PAGE[1:3])
+    intake = read_file(saved(stamped("ĐẾN", 7, title), tmp_path))
+    assert "BẢO VỆ BÍ MẬT NHÀ NƯỚC" in intake.text
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
