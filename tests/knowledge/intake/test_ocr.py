@@ -11,7 +11,7 @@ from knowledge.intake.model import Extracted, FindingKind, IntakeError, Limits, 
 from knowledge.intake.ocr import has_tesseract, read_image, read_scanned
 from knowledge.intake.reader import read_file
 from knowledge.text import syllables
-from tests.knowledge.intake.papers import FONTS, a_picture
+from tests.knowledge.intake.papers import FONTS, PARAGRAPHS, Paper, a_picture, save
 
 needs_tesseract = pytest.mark.skipif(
     not has_tesseract(), reason="Tesseract with its Vietnamese data is not installed (see `make tools`)"
@@ -137,7 +137,7 @@ def stamped(words: str, degrees: float, lines: tuple[str, ...] = PAGE, *, is_gre
 
 
 @needs_tesseract
-@pytest.mark.parametrize(("words", "degrees", "is_grey"), [("MẬT", -9, False), ("TUYỆT MẬT", 7, True)])
+@pytest.mark.parametrize(("words", "degrees", "is_grey"), [("MẬT", -9, False), ("TUYỆT MẬT", -9, True)])
 def test_stamp_that_was_pressed_askew_is_seen(tmp_path: Path, words: str, degrees: float, is_grey: bool) -> None:
     with pytest.raises(IntakeError) as caught:
         read_file(saved(stamped(words, degrees, is_grey=is_grey), tmp_path))
@@ -149,6 +149,17 @@ def test_words_of_a_title_and_another_red_stamp_are_no_stamp_of_secrecy(tmp_path
     title = ("ỦY BAN MẶT TRẬN TỔ QUỐC VIỆT NAM", "QUY CHẾ BẢO VỆ BÍ MẬT NHÀ NƯỚC", *PAGE[1:3])
     intake = read_file(saved(stamped("ĐẾN", 7, title), tmp_path))
     assert "BẢO VỆ BÍ MẬT NHÀ NƯỚC" in intake.text
+
+
+@needs_tesseract
+def test_stamp_that_is_a_picture_beside_text_in_a_pdf_is_seen(tmp_path: Path) -> None:
+    paper = Paper()
+    paper.add_page()
+    paper.body(PARAGRAPHS[2:4])
+    paper.image(a_picture(("TỐI MẬT",), degrees=5), x=20, y=5, w=90)
+    with pytest.raises(IntakeError) as caught:
+        read_file(save(paper, tmp_path / "a.pdf"))
+    assert caught.value.refusal is Refusal.SECRET
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

@@ -402,16 +402,6 @@ def test_picture_beside_text_is_told_with_its_page(tmp_path: Path) -> None:
     assert extracted.findings == (Finding(FindingKind.PICTURE, page=1),)
 
 
-@needs_tesseract
-def test_stamp_that_is_a_picture_beside_text_is_seen(tmp_path: Path) -> None:
-    paper = a_paper()
-    paper.body(PARAGRAPHS[2:4])
-    paper.image(a_picture(("TỐI MẬT",), degrees=5), x=20, y=5, w=90)
-    with pytest.raises(IntakeError) as caught:
-        read_file(save(paper, tmp_path / "a.pdf"))
-    assert caught.value.refusal is Refusal.SECRET
-
-
 def test_watermark_across_the_page_is_left_out(tmp_path: Path) -> None:
     paper = a_paper()
     paper.body(PARAGRAPHS[2:4])
