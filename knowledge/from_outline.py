@@ -227,10 +227,7 @@ class OutlineAnswers:
     def _with_points(self, passage: Passage, k: int) -> Answer:
         """Return a clause or a point; a clause that only announces its points ("áp dụng đối với:") brings them."""
         answer = self._shelf.passage(passage.id, k=k)
-        if not passage.text.endswith(":"):
-            return answer
-        bullets = self._shelf.outline(passage.document_id).bullets(passage.section)
-        points = [each for each in bullets if each.locator.startswith(f"{passage.locator}.")]
+        points = self._shelf.outline(passage.document_id).announced_by(passage)
         return replace(answer, quotes=(*answer.quotes, *(q for q in map(self._shelf.quoter.whole, points) if q)))
 
     def _own_number(self) -> Answer:

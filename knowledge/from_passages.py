@@ -332,13 +332,8 @@ class PassageAnswers:
         whole = whole or _ENUMERATES.search(fold(query.text)) is not None
         quote = self._shelf.quoter.whole(passage) if whole else self._shelf.quoter.answering(passage, query)
         quotes = [quote] if quote else []
-        if passage.text.endswith(":"):
-            below = self._shelf.outline(passage.document_id).bullets(passage.section)
-            if passage.ordinal > 0:
-                # The points of a clause.
-                below = [passage, *(each for each in below if each.locator.startswith(f"{passage.locator}."))]
-            quotes += [listed for item in below[1:] if (listed := self._shelf.quoter.whole(item))]
-        return quotes
+        below = self._shelf.outline(passage.document_id).announced_by(passage)
+        return [*quotes, *(listed for item in below if (listed := self._shelf.quoter.whole(item)))]
 
     def _asks_for_heading(self, passage: Passage, query: Query) -> bool:
         if self._shelf.documents[passage.document_id].is_plan or not passage.headings:

@@ -96,6 +96,15 @@ class Outline:
         """Return the passages of a section that can be quoted, in order."""
         return [p for p in self._passages if p.section == section and p.kind is PassageKind.BODY]
 
+    def announced_by(self, passage: Passage) -> list[Passage]:
+        """Return what a passage announces ("một trong sáu trường hợp:"): an article's clauses, or a clause's points."""
+        if not passage.text.endswith(":"):
+            return []
+        bullets = self.bullets(passage.section)
+        if passage.ordinal == 0:
+            return bullets[1:]
+        return [each for each in bullets if each.locator.startswith(f"{passage.locator}.")]
+
     @property
     def bodies(self) -> list[Passage]:
         """Return every passage that can be quoted as an answer, in order."""

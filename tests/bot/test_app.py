@@ -353,10 +353,10 @@ class FakeChannel:
             raise self._stop
 
     async def edit(self, chat_id: str, message: StoredMessage, shown_as: str | None) -> None:
-        raise NotImplementedError
+        pytest.fail(f"{self.name}: {message} of {chat_id} was said otherwise as {shown_as}, yet no work was begun")
 
     async def fetch(self, file_ref: str) -> bytes:
-        raise NotImplementedError
+        pytest.fail(f"{self.name}: {file_ref} was fetched, yet nobody sent a file")
 
     async def deliver(
         self,

@@ -346,17 +346,24 @@ def test_nothing_to_go_back_to_is_said(office: Office) -> None:
     assert office.say("admin", "khôi phục")[-1] == document_texts.NOTHING_BEFORE
 
 
-def test_load_that_a_crash_cut_off_is_told_at_the_next_start(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Killed(BaseException):
-        pass
+class Killed(BaseException):
+    """The end of the program, which nothing catches."""
 
-    def crash(*_: object, **__: object) -> None:
-        raise Killed
 
+def killed(*_: object, **__: object) -> None:
+    raise Killed
+
+
+def end_in_the_middle(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the program end while it loads."""
     with monkeypatch.context() as patched:
-        patched.setattr(LiveKnowledge, "reload", crash)
+        patched.setattr(LiveKnowledge, "reload", killed)
         with pytest.raises(Killed):
             office.say("admin", "nạp lại")
+
+
+def test_load_that_a_crash_cut_off_is_told_at_the_next_start(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    end_in_the_middle(office, monkeypatch)
     told: list[str] = []
     jobs = Jobs(office.store, office.live, office.tray, lambda *_: b"")
     jobs.say_interrupted(["console"], lambda _job, message, _is_edit: told.append(message.text), now=NOW)
@@ -395,20 +402,11 @@ def test_end_of_a_load_that_cannot_be_kept_is_said_when_it_can(office: Office, m
 def test_interruption_that_cannot_be_kept_is_told_once_when_it_can(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def end(*_: object, **__: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(LiveKnowledge, "reload", end)
-        with pytest.raises(Killed):
-            office.say("admin", "nạp lại")
+    end_in_the_middle(office, monkeypatch)
     told: list[str] = []
     jobs = Jobs(office.store, office.live, office.tray, lambda *_: b"")
     with monkeypatch.context() as patched:
-        patched.setattr(KeptJobs, "finish", end)
+        patched.setattr(KeptJobs, "finish", killed)
         with pytest.raises(Killed):
             jobs.say_interrupted(["console"], lambda _job, message, _is_edit: told.append(message.text), now=NOW)
     jobs.say_interrupted(["console"], lambda _job, message, _is_edit: told.append(message.text), now=NOW)

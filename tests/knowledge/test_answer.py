@@ -1,18 +1,14 @@
 import unicodedata
 from dataclasses import replace
-from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from embeddings.encoder import HashingEncoder, make_encoder
-from knowledge.answer import LONGEST_QUESTION, KnowledgeBase, build_knowledge
-from knowledge.lexicon import load_lexicon
-from knowledge.loader import load_documents
+from knowledge.answer import LONGEST_QUESTION, KnowledgeBase
 from knowledge.model import Answer, NoticeKind, Outcome, Reason, Topic
 from knowledge.text import collapse, fold
-from tests.knowledge.builders import DOCUMENTS, PLAN, a_document
+from tests.knowledge.builders import PLAN
 
 ANSWERED, REFUSED = Outcome.ANSWERED, Outcome.NOT_IN_DOCUMENTS
 
@@ -120,18 +116,6 @@ def test_document_that_nobody_cites_is_not_made_up(knowledge: KnowledgeBase, que
 def test_number_of_another_year_is_not_the_stored_document(knowledge: KnowledgeBase) -> None:
     answer = knowledge.answer("Kết luận 14-KL/TW ngày 20/3/2026 nói gì?")
     assert ends(answer) == (REFUSED, Reason.NOT_LOADED)
-
-
-def test_of_two_documents_of_one_number_the_later_is_meant_unless_a_year_or_an_article_says_otherwise() -> None:
-    text = "## Điều 1. Họp\n\nHọp quý.\n\n## Điều 9. Sổ\n\nGhi sổ.\n"
-    old = replace(a_document(text, id="a"), issued_on=date(2016, 2, 3))
-    new = replace(a_document("## Điều 1. Họp\n\nHọp tháng.\n", id="b"), issued_on=date(2022, 2, 3))
-    plan = [document for document in load_documents(DOCUMENTS) if document.is_plan]
-    for order in ([old, new], [new, old]):
-        knowledge = build_knowledge([*plan, *order], HashingEncoder(dim=64), load_lexicon())
-        assert quoted(knowledge.answer("điều 1 quy định 1-qđ/tw")) == ["b/dieu-1"]
-        assert quoted(knowledge.answer("điều 1 quy định 1-qđ/tw năm 2016")) == ["a/dieu-1"]
-        assert quoted(knowledge.answer("điều 9 quy định 1-qđ/tw")) == ["a/dieu-9"]
 
 
 @pytest.mark.parametrize("question", ["Luật Đất đai 2024 quy định gì", "bộ luật hình sự", "hiến pháp nói gì về Đảng"])
@@ -251,22 +235,6 @@ def test_counts_are_told(knowledge: KnowledgeBase) -> None:
     bullets = knowledge.answer("mục 2.1 có mấy ý")
     assert (bullets.reason, bullets.facts["count"]) == (Reason.BULLET_COUNT, "6")
     assert knowledge.answer("kế hoạch viện dẫn những văn bản nào").facts["count"] == "12"
-
-
-def test_clause_that_only_announces_its_points_brings_them_and_nothing_else() -> None:
-    text = """## Điều 1. Vườn ươm
-
-1. Đảng viên trồng các giống cây sau:
-
-a) cây ổi;
-
-b) cây na.
-
-2. Chi bộ chăm vườn ươm.
-"""
-    knowledge = build_knowledge([a_document(text)], make_encoder("bundled"), load_lexicon())
-    answer = knowledge.answer("đảng viên trồng các giống cây nào?")
-    assert quoted(answer) == [f"thu/dieu-1.khoan-1{point}" for point in ("", ".diem-a", ".diem-b")]
 
 
 def test_article_that_lists_cases_is_shown_with_all_of_them(knowledge: KnowledgeBase) -> None:

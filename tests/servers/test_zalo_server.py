@@ -24,12 +24,6 @@ async def server() -> AsyncIterator[ZaloServer]:
     await server.stop()
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=10, verify=False) as client:
-        yield client
-
-
 class Bot:
     """Calls the methods of a server as a program does."""
 
